@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counters that cost a CPU no shared cache line.
+//!
+//! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
+
+use super::bindings;
+use core::ptr::NonNull;
+use kernel::prelude::*;
+
+/// `N` per-CPU counters.
+///
+/// # Invariants
+///
+/// The pointer is that of `N` per-CPU `u64`, which this value owns.
+pub(crate) struct Counters<const N: usize>(NonNull<u64>);
+
+// SAFETY: The counters are per CPU; adding is one instruction, and summing only reads.
+unsafe impl<const N: usize> Send for Counters<N> {}
+// SAFETY: As above.
+unsafe impl<const N: usize> Sync for Counters<N> {}
+
+impl<const N: usize> Counters<N> {
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: Sleeping is allowed where instances are made; a failure is a NULL.
+        let ptr = unsafe { bindings::mwb_helper_alloc_counters(N) };
+        Ok(Self(NonNull::new(ptr).ok_or(ENOMEM)?))
+    }
+
+    /// Adds one to the `I`th counter of this CPU.
+    #[inline]
+    pub(crate) fn count<const I: usize>(&self) {
+        const { assert!(I < N) };
+        // SAFETY: The counter exists, by the type invariant and the assertion.
+        unsafe { bindings::mwb_helper_count(self.0.as_ptr(), I) };
+    }
+
+    /// The sum of the `I`th counter over all CPUs.
+    pub(crate) fn sum<const I: usize>(&self) -> u64 {
+        const { assert!(I < N) };
+        // SAFETY: As in `count`.
+        unsafe { bindings::mwb_helper_counter_sum(self.0.as_ptr(), I) }
+    }
+}
+
+impl<const N: usize> Drop for Counters<N> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant it is ours to free.
+        unsafe { bindings::mwb_helper_free_counters(self.0.as_ptr()) };
+    }
+}

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Generic netlink: a family, its requests and its answers.
+//!
+//! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
+
+use super::{
+    bindings,
+    netns::{
+        self,
+        Net, //
+    }, //
+};
+use core::{
+    marker::PhantomData,
+    net::Ipv4Addr,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// How an attribute is validated (`struct nla_policy`).
+#[repr(transparent)]
+pub(crate) struct Policy(bindings::nla_policy);
+
+// SAFETY: Read only; what it points to is static.
+unsafe impl Sync for Policy {}
+
+/// Bounds of an integer, both inclusive (`struct netlink_range_validation`).
+#[repr(C)]
+pub(crate) struct Range {
+    pub(crate) min: u64,
+    pub(crate) max: u64,
+}
+
+const _: () = assert!(size_of::<Range>() == size_of::<bindings::netlink_range_validation>());
+
+impl Policy {
+    /// Not allowed in this request.
+    pub(crate) const REJECT: Self = Self::plain(bindings::NLA_REJECT, 0);
+
+    const fn plain(kind: c_uint, len: u16) -> Self {
+        Self::checked(kind, bindings::nla_policy_validation_NLA_VALIDATE_NONE, len)
+    }
+
+    const fn checked(kind: c_uint, validation: c_uint, len: u16) -> Self {
+        // SAFETY: All bytes 0 is a valid `nla_policy`.
+        let mut raw: bindings::nla_policy = unsafe { core::mem::zeroed() };
+        raw.type_ = kind as u8;
+        raw.validation_type = validation as u8;
+        raw.len = len;
+        Self(raw)
+    }
+
+    /// A string that ends in a NUL, of at most `max_len` bytes before it.
+    pub(crate) const fn nul_string(max_len: u16) -> Self {
+        Self::plain(bindings::NLA_NUL_STRING, max_len)
+    }
+
+    pub(crate) const fn be32() -> Self {
+        Self::plain(bindings::NLA_BE32, 0)
+    }
+
+    pub(crate) const fn u64_range(range: &'static Range) -> Self {
+        let mut policy = Self::checked(
+            bindings::NLA_U64,
+            bindings::nla_policy_validation_NLA_VALIDATE_RANGE_PTR,
+            0,
+        );
+        policy.0.__bindgen_anon_1.range = core::ptr::from_ref(range).cast();
+        policy
+    }
+}
+
+/// An operation of a family: a request, or a dump.
+#[repr(transparent)]
+pub(crate) struct Op(bindings::genl_split_ops);
+
+// SAFETY: Read only; what it points to is static.
+unsafe impl Sync for Op {}
+
+/// What answers a request.
+pub(crate) trait Do {
+    type Instance: netns::Instance;
+
+    /// Checks the request whole, then does it. An error should carry a sentence: [`Request::fail`].
+    fn handle(instance: &Self::Instance, request: &Request<'_>) -> Result;
+}
+
+/// What answers a dump.
+pub(crate) trait Dump {
+    type Instance: netns::Instance;
+
+    /// Changes whenever the dumped objects do.
+    fn generation(instance: &Self::Instance) -> u32;
+
+    /// Writes the object with the lowest number above `after`, and returns that number.
+    fn next(instance: &Self::Instance, after: u32, answer: &mut Answer) -> Result<Option<u32>>;
+}
+
+impl Op {
+    const fn raw(cmd: u8, flags: c_uint, policy: &'static [Policy]) -> bindings::genl_split_ops {
+        // SAFETY: All bytes 0 is a valid `genl_split_ops`.
+        let mut op: bindings::genl_split_ops = unsafe { core::mem::zeroed() };
+        op.cmd = cmd;
+        op.flags = flags as u8;
+        op.policy = policy.as_ptr().cast();
+        op.maxattr = policy.len() as c_uint - 1;
+        op
+    }
+
+    const fn request<D: Do>(cmd: u8, flags: c_uint, policy: &'static [Policy]) -> Self {
+        let mut op = Self::raw(cmd, flags | bindings::GENL_CMD_CAP_DO, policy);
+        op.__bindgen_anon_1.__bindgen_anon_1.doit = Some(doit::<D>);
+        Self(op)
+    }
+
+    /// A request that everybody may make.
+    pub(crate) const fn read<D: Do>(cmd: u8, policy: &'static [Policy]) -> Self {
+        Self::request::<D>(cmd, 0, policy)
+    }
+
+    /// A request of those who may configure the namespace's network.
+    pub(crate) const fn admin<D: Do>(cmd: u8, policy: &'static [Policy]) -> Self {
+        Self::request::<D>(cmd, bindings::GENL_UNS_ADMIN_PERM, policy)
+    }
+
+    /// A dump that everybody may ask for; it follows the request with the same `cmd`, if there is one.
+    pub(crate) const fn dump<D: Dump>(cmd: u8, policy: &'static [Policy]) -> Self {
+        let mut op = Self::raw(cmd, bindings::GENL_CMD_CAP_DUMP, policy);
+        op.__bindgen_anon_1.__bindgen_anon_2.dumpit = Some(dumpit::<D>);
+        Self(op)
+    }
+}
+
+unsafe extern "C" fn doit<D: Do>(
+    _skb: *mut bindings::sk_buff,
+    info: *mut bindings::genl_info,
+) -> c_int {
+    // SAFETY: The kernel calls with a valid request, of a namespace that the sender's socket keeps in
+    // use; families are registered after instances and unregistered before them.
+    let (instance, request) = unsafe {
+        let net = Net::from_ptr(bindings::mwb_helper_genl_info_net(info));
+        (netns::instance(net), Request::from_ptr(info))
+    };
+    match D::handle(instance, &request) {
+        Ok(()) => 0,
+        Err(e) => e.to_errno(),
+    }
+}
+
+unsafe extern "C" fn dumpit<D: Dump>(
+    skb: *mut bindings::sk_buff,
+    cb: *mut bindings::netlink_callback,
+) -> c_int {
+    // SAFETY: As in `doit`; `cb` is valid, and its `ctx` ours, zeroed before the first call.
+    let (instance, cb, cursor) = unsafe {
+        let net = Net::from_ptr(bindings::mwb_helper_skb_net((*cb).skb));
+        (
+            netns::instance(net),
+            &mut *cb,
+            (&raw mut (*cb).__bindgen_anon_1.ctx).cast::<u32>(),
+        )
+    };
+    cb.seq = D::generation(instance).wrapping_add(1);
+    // SAFETY: `ctx` is aligned for a `long` and larger than a `u32`.
+    let cursor = unsafe { &mut *cursor };
+    let mut written = false;
+    loop {
+        // SAFETY: `skb` is the buffer of the dump, `cb` its callback.
+        let hdr = unsafe { bindings::mwb_helper_genlmsg_put_dump(skb, cb) };
+        let Some(hdr) = NonNull::new(hdr) else {
+            break; // full
+        };
+        let mut answer = Answer { skb, hdr };
+        match D::next(instance, *cursor, &mut answer) {
+            Ok(Some(at)) => {
+                // SAFETY: `cb` is valid, and the header is in the buffer.
+                unsafe { bindings::mwb_helper_genl_dump_check(cb, answer.hdr.as_ptr()) };
+                answer.end();
+                *cursor = at;
+                written = true;
+            }
+            Ok(None) => {
+                answer.cancel();
+                break;
+            }
+            Err(e) => {
+                answer.cancel();
+                if e == EMSGSIZE && written {
+                    break;
+                }
+                return e.to_errno();
+            }
+        }
+    }
+    if !written {
+        return 0; // the end of the dump
+    }
+    // SAFETY: `skb` is valid.
+    unsafe { bindings::mwb_helper_skb_len(skb) }
+}
+
+/// A request, with attributes that the policy of its operation has validated.
+///
+/// # Invariants
+///
+/// `info` is valid for `'a`.
+pub(crate) struct Request<'a> {
+    info: NonNull<bindings::genl_info>,
+    _info: PhantomData<&'a ()>,
+}
+
+impl Request<'_> {
+    /// # Safety
+    ///
+    /// `info` must be what a doit callback was called with, and the value not outlive that call.
+    unsafe fn from_ptr(info: *mut bindings::genl_info) -> Self {
+        Self {
+            // SAFETY: Valid by the caller's promise.
+            info: unsafe { NonNull::new_unchecked(info) },
+            _info: PhantomData,
+        }
+    }
+
+    /// The attribute `id`, which the operation's policy must know.
+    fn attr(&self, id: u16) -> *const bindings::nlattr {
+        // SAFETY: `attrs` has room for each attribute of the policy.
+        unsafe { *(*self.info.as_ptr()).attrs.add(usize::from(id)) }
+    }
+
+    /// The payload of an attribute.
+    fn payload(&self, id: u16) -> Option<&[u8]> {
+        let attr = self.attr(id);
+        if attr.is_null() {
+            return None;
+        }
+        // SAFETY: The attribute is part of the request.
+        Some(unsafe {
+            core::slice::from_raw_parts(
+                bindings::mwb_helper_nla_data(attr).cast(),
+                bindings::mwb_helper_nla_len(attr) as usize,
+            )
+        })
+    }
+
+    fn array<const N: usize>(&self, id: u16) -> Option<[u8; N]> {
+        self.payload(id)?.first_chunk().copied()
+    }
+
+    pub(crate) fn u64(&self, id: u16) -> Option<u64> {
+        self.array(id).map(u64::from_ne_bytes)
+    }
+
+    pub(crate) fn ipv4(&self, id: u16) -> Option<Ipv4Addr> {
+        self.array::<4>(id).map(Ipv4Addr::from)
+    }
+
+    pub(crate) fn string(&self, id: u16) -> Option<&CStr> {
+        CStr::from_bytes_until_nul(self.payload(id)?).ok()
+    }
+
+    /// The error `e`, explained by a sentence, and by the attribute that it is about.
+    pub(crate) fn fail(&self, e: Error, id: u16, why: &'static CStr) -> Error {
+        // SAFETY: The request is valid, and the sentence static.
+        unsafe {
+            bindings::mwb_helper_set_err(
+                (*self.info.as_ptr()).extack,
+                why.as_char_ptr(),
+                self.attr(id),
+            )
+        };
+        e
+    }
+
+    /// EINVAL for an attribute that is missing.
+    pub(crate) fn missing(&self, id: u16, why: &'static CStr) -> Error {
+        // SAFETY: As in `fail`.
+        unsafe {
+            bindings::mwb_helper_set_missing(
+                (*self.info.as_ptr()).extack,
+                why.as_char_ptr(),
+                c_int::from(id),
+            )
+        };
+        EINVAL
+    }
+
+    /// Answers with one message, which `fill` writes.
+    pub(crate) fn reply(&self, fill: impl FnOnce(&mut Answer) -> Result) -> Result {
+        const PAYLOAD: usize = 1024;
+        // SAFETY: May sleep here.
+        let skb = unsafe { bindings::mwb_helper_genlmsg_new(PAYLOAD) };
+        if skb.is_null() {
+            return Err(ENOMEM);
+        }
+        // SAFETY: Both are valid.
+        let hdr = unsafe { bindings::mwb_helper_genlmsg_put_reply(skb, self.info.as_ptr()) };
+        let filled = NonNull::new(hdr).ok_or(EMSGSIZE).and_then(|hdr| {
+            let mut answer = Answer { skb, hdr };
+            fill(&mut answer)?;
+            answer.end();
+            Ok(())
+        });
+        if let Err(e) = filled {
+            // SAFETY: It is still ours.
+            unsafe { bindings::mwb_helper_nlmsg_free(skb) };
+            return Err(e);
+        }
+        // SAFETY: The kernel takes the finished message.
+        to_result(unsafe { bindings::mwb_helper_genlmsg_reply(skb, self.info.as_ptr()) })
+    }
+}
+
+/// A message that is being written.
+///
+/// # Invariants
+///
+/// `skb` is valid, and `hdr` the message's header in it.
+pub(crate) struct Answer {
+    skb: *mut bindings::sk_buff,
+    hdr: NonNull<c_void>,
+}
+
+impl Answer {
+    fn put<T: ?Sized>(&mut self, id: u16, value: &T) -> Result {
+        // SAFETY: By the type invariant; the value is as long as it says.
+        to_result(unsafe {
+            bindings::nla_put(
+                self.skb,
+                c_int::from(id),
+                size_of_val(value) as c_int,
+                core::ptr::from_ref(value).cast(),
+            )
+        })
+    }
+
+    pub(crate) fn u32(&mut self, id: u16, value: u32) -> Result {
+        self.put(id, &value)
+    }
+
+    /// `pad` is the set's attribute for padding.
+    pub(crate) fn u64(&mut self, id: u16, value: u64, pad: u16) -> Result {
+        // SAFETY: By the type invariant.
+        to_result(unsafe {
+            bindings::mwb_helper_nla_put_u64(self.skb, c_int::from(id), value, c_int::from(pad))
+        })
+    }
+
+    pub(crate) fn ipv4(&mut self, id: u16, value: Ipv4Addr) -> Result {
+        self.put(id, &value.octets())
+    }
+
+    pub(crate) fn string(&mut self, id: u16, value: &CStr) -> Result {
+        self.put(id, value.to_bytes_with_nul())
+    }
+
+    pub(crate) fn flag(&mut self, id: u16) -> Result {
+        self.put(id, &[0u8; 0])
+    }
+
+    fn end(self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_genlmsg_end(self.skb, self.hdr.as_ptr()) };
+    }
+
+    fn cancel(self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_genlmsg_cancel(self.skb, self.hdr.as_ptr()) };
+    }
+}
+
+/// A family that is registered until this is dropped.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Family {
+    #[pin]
+    raw: Opaque<bindings::genl_family>,
+}
+
+// SAFETY: There is nothing to do with it but to drop it, which may be done anywhere.
+unsafe impl Send for Family {}
+// SAFETY: As above.
+unsafe impl Sync for Family {}
+
+impl Family {
+    /// Registers the family. Drop it before the instances that its operations work on.
+    pub(crate) fn new(
+        name: &'static str,
+        version: u8,
+        ops: &'static [Op],
+        module: &'static ThisModule,
+    ) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            raw <- Opaque::try_ffi_init(move |slot: *mut bindings::genl_family| {
+                // SAFETY: All bytes 0 is a valid `genl_family`.
+                let mut raw: bindings::genl_family = unsafe { core::mem::zeroed() };
+                for (to, from) in raw.name.iter_mut().zip(name.bytes().take(15)) {
+                    *to = from;
+                }
+                raw.version = c_uint::from(version);
+                raw.set_netnsok(1);
+                // Instances have locks of their own; that of all families is not for ours to hold.
+                raw.set_parallel_ops(1);
+                raw.n_split_ops = ops.len() as u8;
+                raw.split_ops = ops.as_ptr().cast();
+                // Also the reserved fields of the header.
+                raw.resv_start_op = 1;
+                raw.module = module.as_ptr().cast();
+                // SAFETY: `slot` is valid for writes and pinned until `drop` has unregistered it.
+                to_result(unsafe {
+                    slot.write(raw);
+                    bindings::genl_register_family(slot)
+                })
+            }),
+        } )
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Family {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: It is registered while it exists.
+        unsafe { bindings::genl_unregister_family(self.raw.get()) };
+    }
+}

@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One function per inline function or macro of the kernel that Rust cannot call. No policy here.
+ */
+#include <linux/inetdevice.h>
+#include <linux/ip.h>
+#include <linux/jiffies.h>
+#include <linux/netdevice.h>
+#include <linux/netlink.h>
+#include <linux/percpu.h>
+#include <linux/rtnetlink.h>
+#include <linux/skbuff.h>
+#include <linux/workqueue.h>
+#include <net/dst.h>
+#include <net/inet_dscp.h>
+#include <net/ip.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/netfilter/nf_conntrack_core.h>
+#include <net/netfilter/nf_conntrack_ecache.h>
+#include <net/netfilter/nf_conntrack_labels.h>
+#include <net/netns/generic.h>
+#include <net/route.h>
+#include <net/sock.h>
+
+#include "helpers.h"
+
+/* netns */
+
+void *mwb_helper_net_generic(const struct net *net, unsigned int id)
+{
+	return net_generic(net, id);
+}
+
+bool mwb_helper_check_net(const struct net *net)
+{
+	return check_net(net);
+}
+
+/* skb, dst */
+
+void mwb_helper_skb_dst_set_noref(struct sk_buff *skb, struct dst_entry *dst)
+{
+	skb_dst_set_noref(skb, dst);
+}
+
+void mwb_helper_skb_dst_drop(struct sk_buff *skb)
+{
+	skb_dst_drop(skb);
+}
+
+bool mwb_helper_skb_is_bridged(const struct sk_buff *skb)
+{
+#if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
+	return skb_ext_exist(skb, SKB_EXT_BRIDGE_NF);
+#else
+	return false;
+#endif
+}
+
+/* What a lookup notes down in the packet. */
+#define MWB_IPSKB_LOOKUP (IPSKB_DOREDIRECT | IPSKB_MULTIPATH)
+
+/* As ip_rcv_finish() does it, also when it is not the first lookup. 0 or a drop reason. */
+int mwb_helper_route_input(struct sk_buff *skb, struct net_device *dev)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+
+	IPCB(skb)->flags &= ~MWB_IPSKB_LOOKUP;
+	return ip_route_input_noref(skb, iph->daddr, iph->saddr, ip4h_dscp(iph), dev);
+}
+
+/* Soon, also where the kernel is lazy: a slot waits for it. */
+void mwb_helper_call_rcu(struct rcu_head *head, rcu_callback_t fn)
+{
+	call_rcu_hurry(head, fn);
+}
+
+bool mwb_helper_dst_hold_safe(struct dst_entry *dst)
+{
+	return dst_hold_safe(dst);
+}
+
+/*
+ * A route that many packets may share: unicast, or local without a tclassid (local ones with one are
+ * on no list of the kernel's that releases their device), and neither an error, a redirect to be
+ * sent, one of several paths, nor uncached.
+ */
+bool mwb_helper_rtable_is_plain(const struct rtable *rt, const struct sk_buff *skb)
+{
+	return (rt->rt_type == RTN_UNICAST ||
+		(rt->rt_type == RTN_LOCAL && !rt->dst.tclassid)) &&
+	       !rt->dst.error && rt->dst.obsolete == DST_OBSOLETE_FORCE_CHK &&
+	       list_empty(&rt->dst.rt_uncached) && !(IPCB(skb)->flags & MWB_IPSKB_LOOKUP);
+}
+
+int mwb_helper_dst_ifindex(const struct dst_entry *dst)
+{
+	return READ_ONCE(dst_dev_rcu(dst)->ifindex);
+}
+
+/* conntrack */
+
+bool mwb_helper_have_labels(void)
+{
+	return IS_ENABLED(CONFIG_NF_CONNTRACK_LABELS);
+}
+
+int mwb_helper_labels_used(const struct net *net)
+{
+#ifdef CONFIG_NF_CONNTRACK_LABELS
+	return atomic_read(&net->ct.labels_used);
+#else
+	return 0;
+#endif
+}
+
+void mwb_helper_ct_event_mark(struct nf_conn *ct)
+{
+	nf_conntrack_event_cache(IPCT_MARK, ct);
+}
+
+void mwb_helper_ct_iterate(struct net *net, int (*iter)(struct nf_conn *ct, void *data), void *data)
+{
+	struct nf_ct_iter_data iter_data = { .net = net, .data = data };
+
+	nf_ct_iterate_cleanup_net(iter, &iter_data);
+}
+
+/* netdev */
+
+struct net_device *mwb_helper_dev_hold(struct net *net, const char *name)
+{
+	return dev_get_by_name(net, name);
+}
+
+void mwb_helper_dev_put(struct net_device *dev)
+{
+	dev_put(dev);
+}
+
+bool mwb_helper_dev_running_now(struct net *net, int ifindex)
+{
+	struct net_device *dev;
+	bool ok;
+
+	rcu_read_lock();
+	dev = dev_get_by_index_rcu(net, ifindex);
+	ok = dev && netif_running(dev) && netif_carrier_ok(dev);
+	rcu_read_unlock();
+	return ok;
+}
+
+bool mwb_helper_dev_is_l3mdev(const struct net_device *dev)
+{
+	return netif_is_l3_slave(dev) || netif_is_l3_master(dev);
+}
+
+unsigned int mwb_helper_dev_flags(const struct net_device *dev)
+{
+	return READ_ONCE(dev->flags);
+}
+
+bool mwb_helper_dev_running(const struct net_device *dev)
+{
+	return netif_running(dev) && netif_carrier_ok(dev);
+}
+
+/* Under RCU: a reference does not keep what a driver counts in. The device's index, 0 without one. */
+int mwb_helper_dev_bytes(struct net *net, const char *name, u64 *tx, u64 *rx)
+{
+	struct rtnl_link_stats64 stats;
+	struct net_device *dev;
+	int ifindex = 0;
+
+	rcu_read_lock();
+	dev = dev_get_by_name_rcu(net, name);
+	if (dev) {
+		dev_get_stats(dev, &stats);
+		*tx = stats.tx_bytes;
+		*rx = stats.rx_bytes;
+		ifindex = dev->ifindex;
+	}
+	rcu_read_unlock();
+	return ifindex;
+}
+
+bool mwb_helper_dev_has_addr4(const struct net_device *dev)
+{
+	const struct in_device *in_dev;
+	bool has;
+
+	rcu_read_lock();
+	in_dev = __in_dev_get_rcu(dev);
+	has = in_dev && rcu_access_pointer(in_dev->ifa_list);
+	rcu_read_unlock();
+	return has;
+}
+
+bool mwb_helper_dev_onlink4(const struct net_device *dev, __be32 addr)
+{
+	const struct in_device *in_dev;
+	const struct in_ifaddr *ifa;
+	bool onlink = false;
+
+	rcu_read_lock();
+	in_dev = __in_dev_get_rcu(dev);
+	if (in_dev) {
+		in_dev_for_each_ifa_rcu(ifa, in_dev) {
+			/* A point-to-point address has its peer in ifa_address. */
+			if (inet_ifa_match(addr, ifa) && addr != ifa->ifa_local)
+				onlink = true;
+		}
+	}
+	rcu_read_unlock();
+	return onlink;
+}
+
+/* per-CPU counters */
+
+u64 __percpu *mwb_helper_alloc_counters(size_t n)
+{
+	return __alloc_percpu(n * sizeof(u64), __alignof__(u64));
+}
+
+void mwb_helper_free_counters(u64 __percpu *counters)
+{
+	free_percpu(counters);
+}
+
+void mwb_helper_count(u64 __percpu *counters, size_t i)
+{
+	this_cpu_inc(counters[i]);
+}
+
+u64 mwb_helper_counter_sum(u64 __percpu *counters, size_t i)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(counters, cpu)[i]);
+	return sum;
+}
+
+/* work */
+
+void mwb_helper_init_delayed_work(struct delayed_work *work, void (*fn)(struct work_struct *work))
+{
+	INIT_DELAYED_WORK(work, fn);
+}
+
+/* Asking when it is due, and changing that, are one step. */
+static DEFINE_SPINLOCK(mwb_schedule_lock);
+
+/* An earlier run takes the place of a later one. */
+void mwb_helper_schedule(struct delayed_work *work, unsigned int delay_ms)
+{
+	unsigned long delay = msecs_to_jiffies(delay_ms);
+	unsigned long flags;
+
+	spin_lock_irqsave(&mwb_schedule_lock, flags);
+	if (!delayed_work_pending(work) || time_before(jiffies + delay, work->timer.expires))
+		mod_delayed_work(system_dfl_wq, work, delay);
+	spin_unlock_irqrestore(&mwb_schedule_lock, flags);
+}
+
+/* time, contexts */
+
+void mwb_helper_bh_disable(void)
+{
+	local_bh_disable();
+}
+
+void mwb_helper_bh_enable(void)
+{
+	local_bh_enable();
+}
+
+/* rtnetlink */
+
+int mwb_helper_rtnl_open(struct net *net, u32 groups, struct socket **res)
+{
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = groups };
+	struct socket *sock;
+	int one = 1, err;
+
+	err = sock_create_kern(net, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, &sock);
+	if (err)
+		return err;
+	err = kernel_bind(sock, (struct sockaddr_unsized *)&addr, sizeof(addr));
+	/* Without the first a dump takes no filter and walks every route there is; the second keeps a
+	 * listener that lost a message listening.
+	 */
+	if (!err)
+		err = sock->ops->setsockopt(sock, SOL_NETLINK, NETLINK_GET_STRICT_CHK,
+					    KERNEL_SOCKPTR(&one), sizeof(one));
+	if (!err && groups)
+		err = sock->ops->setsockopt(sock, SOL_NETLINK, NETLINK_NO_ENOBUFS,
+					    KERNEL_SOCKPTR(&one), sizeof(one));
+	if (err) {
+		sock_release(sock);
+		return err;
+	}
+	*res = sock;
+	return 0;
+}
+
+int mwb_helper_rtnl_send(struct socket *sock, void *buf, size_t len)
+{
+	/* To the kernel, by address: without a name the permission check dereferences a NULL file. */
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK };
+	struct msghdr msg = { .msg_name = &addr, .msg_namelen = sizeof(addr) };
+	struct kvec vec = { .iov_base = buf, .iov_len = len };
+
+	return kernel_sendmsg(sock, &msg, &vec, 1, len);
+}
+
+int mwb_helper_rtnl_recv(struct socket *sock, void *buf, size_t len)
+{
+	struct msghdr msg = {};
+	struct kvec vec = { .iov_base = buf, .iov_len = len };
+
+	return kernel_recvmsg(sock, &msg, &vec, 1, len, MSG_DONTWAIT);
+}
+
+/* Long enough for the other messages of one change to arrive, short enough for nobody to wait. */
+#define MWB_RTNL_SETTLE_MS 20
+
+static void mwb_rtnl_data_ready(struct sock *sk)
+{
+	struct delayed_work *work;
+
+	/* That something was said is all that counts. */
+	skb_queue_purge(&sk->sk_receive_queue);
+	read_lock_bh(&sk->sk_callback_lock);
+	work = sk->sk_user_data;
+	if (work)
+		mwb_helper_schedule(work, MWB_RTNL_SETTLE_MS);
+	read_unlock_bh(&sk->sk_callback_lock);
+}
+
+/* What all of these sockets have before. */
+static void (*mwb_rtnl_default_ready)(struct sock *sk);
+
+void mwb_helper_rtnl_listen(struct socket *sock, struct delayed_work *work)
+{
+	struct sock *sk = sock->sk;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_user_data = work;
+	WRITE_ONCE(mwb_rtnl_default_ready, sk->sk_data_ready);
+	sk->sk_data_ready = mwb_rtnl_data_ready;
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+void mwb_helper_rtnl_unlisten(struct socket *sock)
+{
+	struct sock *sk = sock->sk;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_user_data = NULL;
+	sk->sk_data_ready = READ_ONCE(mwb_rtnl_default_ready);
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/* genetlink */
+
+struct net *mwb_helper_genl_info_net(const struct genl_info *info)
+{
+	return genl_info_net(info);
+}
+
+struct net *mwb_helper_skb_net(const struct sk_buff *skb)
+{
+	return sock_net(skb->sk);
+}
+
+void *mwb_helper_genlmsg_put_reply(struct sk_buff *skb, struct genl_info *info)
+{
+	return genlmsg_iput(skb, info);
+}
+
+void *mwb_helper_genlmsg_put_dump(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	const struct genl_info *info = genl_info_dump(cb);
+
+	return genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, info->family,
+			   NLM_F_MULTI, info->genlhdr->cmd);
+}
+
+/* Marks a message of a dump when the dumped objects have changed since the one before. */
+void mwb_helper_genl_dump_check(struct netlink_callback *cb, void *hdr)
+{
+	genl_dump_check_consistent(cb, hdr);
+}
+
+int mwb_helper_skb_len(const struct sk_buff *skb)
+{
+	return skb->len;
+}
+
+struct sk_buff *mwb_helper_genlmsg_new(size_t payload)
+{
+	return genlmsg_new(payload, GFP_KERNEL);
+}
+
+void mwb_helper_genlmsg_end(struct sk_buff *skb, void *hdr)
+{
+	genlmsg_end(skb, hdr);
+}
+
+void mwb_helper_genlmsg_cancel(struct sk_buff *skb, void *hdr)
+{
+	genlmsg_cancel(skb, hdr);
+}
+
+int mwb_helper_genlmsg_reply(struct sk_buff *skb, struct genl_info *info)
+{
+	return genlmsg_reply(skb, info);
+}
+
+void mwb_helper_nlmsg_free(struct sk_buff *skb)
+{
+	nlmsg_free(skb);
+}
+
+int mwb_helper_nla_put_u64(struct sk_buff *skb, int attr, u64 value, int pad)
+{
+	return nla_put_u64_64bit(skb, attr, value, pad);
+}
+
+void *mwb_helper_nla_data(const struct nlattr *attr)
+{
+	return nla_data(attr);
+}
+
+int mwb_helper_nla_len(const struct nlattr *attr)
+{
+	return nla_len(attr);
+}
+
+void mwb_helper_set_err(struct netlink_ext_ack *extack, const char *msg, const struct nlattr *attr)
+{
+	if (!extack)
+		return;
+	extack->_msg = msg;
+	extack->bad_attr = attr;
+	extack->policy = NULL;
+}
+
+void mwb_helper_set_missing(struct netlink_ext_ack *extack, const char *msg, int attr)
+{
+	if (!extack)
+		return;
+	extack->_msg = msg;
+	extack->miss_nest = NULL;
+	extack->miss_type = attr;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Functions over the inline functions and macros of the kernel that Rust cannot call.
+ */
+#ifndef MWB_HELPERS_H
+#define MWB_HELPERS_H
+
+#include <linux/types.h>
+#include <net/genetlink.h>
+#include <net/netfilter/nf_conntrack.h>
+
+struct delayed_work;
+struct socket;
+
+/* netns */
+void *mwb_helper_net_generic(const struct net *net, unsigned int id);
+bool mwb_helper_check_net(const struct net *net);
+
+/* skb, dst */
+void mwb_helper_skb_dst_set_noref(struct sk_buff *skb, struct dst_entry *dst);
+void mwb_helper_skb_dst_drop(struct sk_buff *skb);
+bool mwb_helper_skb_is_bridged(const struct sk_buff *skb);
+int mwb_helper_route_input(struct sk_buff *skb, struct net_device *dev);
+void mwb_helper_call_rcu(struct rcu_head *head, rcu_callback_t fn);
+bool mwb_helper_dst_hold_safe(struct dst_entry *dst);
+bool mwb_helper_rtable_is_plain(const struct rtable *rt, const struct sk_buff *skb);
+int mwb_helper_dst_ifindex(const struct dst_entry *dst);
+
+/* conntrack */
+bool mwb_helper_have_labels(void);
+int mwb_helper_labels_used(const struct net *net);
+void mwb_helper_ct_event_mark(struct nf_conn *ct);
+void mwb_helper_ct_iterate(struct net *net, int (*iter)(struct nf_conn *ct, void *data), void *data);
+
+/* netdev */
+struct net_device *mwb_helper_dev_hold(struct net *net, const char *name);
+void mwb_helper_dev_put(struct net_device *dev);
+bool mwb_helper_dev_running_now(struct net *net, int ifindex);
+bool mwb_helper_dev_is_l3mdev(const struct net_device *dev);
+unsigned int mwb_helper_dev_flags(const struct net_device *dev);
+bool mwb_helper_dev_running(const struct net_device *dev);
+int mwb_helper_dev_bytes(struct net *net, const char *name, u64 *tx, u64 *rx);
+bool mwb_helper_dev_has_addr4(const struct net_device *dev);
+bool mwb_helper_dev_onlink4(const struct net_device *dev, __be32 addr);
+
+/* per-CPU counters */
+u64 __percpu *mwb_helper_alloc_counters(size_t n);
+void mwb_helper_free_counters(u64 __percpu *counters);
+void mwb_helper_count(u64 __percpu *counters, size_t i);
+u64 mwb_helper_counter_sum(u64 __percpu *counters, size_t i);
+
+/* work */
+void mwb_helper_init_delayed_work(struct delayed_work *work, void (*fn)(struct work_struct *work));
+void mwb_helper_schedule(struct delayed_work *work, unsigned int delay_ms);
+
+/* time, contexts */
+void mwb_helper_bh_disable(void);
+void mwb_helper_bh_enable(void);
+
+/* rtnetlink */
+int mwb_helper_rtnl_open(struct net *net, u32 groups, struct socket **sock);
+int mwb_helper_rtnl_send(struct socket *sock, void *buf, size_t len);
+int mwb_helper_rtnl_recv(struct socket *sock, void *buf, size_t len);
+void mwb_helper_rtnl_listen(struct socket *sock, struct delayed_work *work);
+void mwb_helper_rtnl_unlisten(struct socket *sock);
+
+/* genetlink */
+struct net *mwb_helper_genl_info_net(const struct genl_info *info);
+struct net *mwb_helper_skb_net(const struct sk_buff *skb);
+void *mwb_helper_genlmsg_put_reply(struct sk_buff *skb, struct genl_info *info);
+void *mwb_helper_genlmsg_put_dump(struct sk_buff *skb, struct netlink_callback *cb);
+void mwb_helper_genl_dump_check(struct netlink_callback *cb, void *hdr);
+int mwb_helper_skb_len(const struct sk_buff *skb);
+struct sk_buff *mwb_helper_genlmsg_new(size_t payload);
+void mwb_helper_genlmsg_end(struct sk_buff *skb, void *hdr);
+void mwb_helper_genlmsg_cancel(struct sk_buff *skb, void *hdr);
+int mwb_helper_genlmsg_reply(struct sk_buff *skb, struct genl_info *info);
+void mwb_helper_nlmsg_free(struct sk_buff *skb);
+int mwb_helper_nla_put_u64(struct sk_buff *skb, int attr, u64 value, int pad);
+void *mwb_helper_nla_data(const struct nlattr *attr);
+int mwb_helper_nla_len(const struct nlattr *attr);
+void mwb_helper_set_err(struct netlink_ext_ack *extack, const char *msg, const struct nlattr *attr);
+void mwb_helper_set_missing(struct netlink_ext_ack *extack, const char *msg, int attr);
+
+#endif

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network devices.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use super::{
+    bindings,
+    netns::Net, //
+};
+use core::{
+    net::Ipv4Addr,
+    ptr::NonNull, //
+};
+use kernel::{
+    prelude::*,
+    types::Opaque, //
+};
+
+/// A network device (`struct net_device`).
+///
+/// # Invariants
+///
+/// Valid for as long as the reference lives: somebody holds it, or RCU does.
+#[repr(transparent)]
+pub(crate) struct Device(Opaque<bindings::net_device>);
+
+impl Device {
+    /// # Safety
+    ///
+    /// `ptr` must be a device that stays valid for `'a`.
+    #[inline]
+    pub(super) unsafe fn from_ptr<'a>(ptr: *mut bindings::net_device) -> &'a Self {
+        // SAFETY: `Device` is transparent; the rest is the caller's promise.
+        unsafe { &*ptr.cast() }
+    }
+
+    #[inline]
+    pub(super) fn as_ptr(&self) -> *mut bindings::net_device {
+        self.0.get()
+    }
+
+    #[inline]
+    pub(crate) fn ifindex(&self) -> u32 {
+        // SAFETY: `ifindex` is an `int` of the valid device; never negative.
+        unsafe {
+            *self
+                .as_ptr()
+                .byte_add(bindings::MWB_OFFSET_DEV_IFINDEX)
+                .cast()
+        }
+    }
+
+    /// Whether it is a VRF or the like, or belongs to one.
+    #[inline]
+    pub(crate) fn is_l3mdev(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_dev_is_l3mdev(self.as_ptr()) }
+    }
+
+    fn flags(&self) -> u32 {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_dev_flags(self.as_ptr()) }
+    }
+
+    /// Administratively up.
+    pub(crate) fn is_up(&self) -> bool {
+        self.flags() & bindings::net_device_flags_IFF_UP != 0
+    }
+
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.flags() & bindings::net_device_flags_IFF_LOOPBACK != 0
+    }
+
+    /// It has one neighbour at most, so that a route needs no gateway.
+    pub(crate) fn is_point_to_point(&self) -> bool {
+        const NO_NEIGHBOURS: u32 =
+            bindings::net_device_flags_IFF_POINTOPOINT | bindings::net_device_flags_IFF_NOARP;
+        self.flags() & NO_NEIGHBOURS != 0
+    }
+
+    /// Up, with a carrier.
+    pub(crate) fn is_running(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_dev_running(self.as_ptr()) }
+    }
+
+    pub(crate) fn has_ipv4_address(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_dev_has_addr4(self.as_ptr()) }
+    }
+
+    /// Whether `addr` is another host on a network that the device has an address in.
+    pub(crate) fn is_onlink(&self, addr: Ipv4Addr) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_dev_onlink4(self.as_ptr(), u32::from(addr).to_be()) }
+    }
+}
+
+/// A device that is held: it cannot go before this is dropped, so drop it soon.
+///
+/// # Invariants
+///
+/// The pointer is valid, and one reference to the device is ours.
+pub(crate) struct Held(NonNull<bindings::net_device>);
+
+impl Held {
+    pub(crate) fn by_name(net: &Net, name: &CStr) -> Option<Self> {
+        // SAFETY: Both are valid.
+        NonNull::new(unsafe { bindings::mwb_helper_dev_hold(net.as_ptr(), name.as_char_ptr()) })
+            .map(Self)
+    }
+}
+
+impl core::ops::Deref for Held {
+    type Target = Device;
+
+    fn deref(&self) -> &Device {
+        // SAFETY: By the type invariant.
+        unsafe { Device::from_ptr(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_dev_put(self.0.as_ptr()) };
+    }
+}
+
+/// Whether the device with this index exists, is up and has a carrier, at this very moment.
+#[inline]
+pub(crate) fn is_running(net: &Net, ifindex: u32) -> bool {
+    // SAFETY: The namespace is valid.
+    unsafe { bindings::mwb_helper_dev_running_now(net.as_ptr(), ifindex as c_int) }
+}
+
+/// The index of the device with this name, and the bytes that it has transmitted and received so far.
+pub(crate) fn bytes(net: &Net, name: &CStr) -> Option<(u32, u64, u64)> {
+    let (mut tx, mut rx) = (0, 0);
+    // SAFETY: The namespace and the name are valid, the other two ours.
+    let ifindex = unsafe {
+        bindings::mwb_helper_dev_bytes(net.as_ptr(), name.as_char_ptr(), &mut tx, &mut rx)
+    };
+    (ifindex != 0).then_some((ifindex as u32, tx, rx))
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! mwb: spreads the connections of a router over several WANs, by what they really carry.
+//!
+//! The crate root. It is here, beside the abstractions, because what `module!` expands to is unsafe.
+
+use kernel::prelude::*;
+
+use mwb_main::Mwb;
+
+#[path = "../mwb_entry.rs"]
+mod mwb_entry;
+#[path = "../mwb_genl.rs"]
+mod mwb_genl;
+#[path = "../mwb_main.rs"]
+mod mwb_main;
+#[path = "../mwb_nf.rs"]
+mod mwb_nf;
+#[path = "../mwb_nlmsg.rs"]
+mod mwb_nlmsg;
+#[path = "../mwb_pick.rs"]
+mod mwb_pick;
+#[path = "../uapi/mwb_policy.rs"]
+mod mwb_policy;
+#[path = "../mwb_route.rs"]
+mod mwb_route;
+#[path = "../mwb_sync.rs"]
+mod mwb_sync;
+#[path = "../mwb_wan.rs"]
+mod mwb_wan;
+#[path = "mod.rs"]
+mod rust;
+#[expect(dead_code, unreachable_pub, reason = "shared with the tool, whole")]
+#[path = "../uapi/mwb_uapi.rs"]
+mod uapi;
+
+module! {
+    type: Mwb,
+    name: "mwb",
+    authors: ["The mwb developers"],
+    description: "Multi-WAN balance",
+    license: "GPL",
+    // The first request of the tool loads the module.
+    alias: ["net-pf-16-proto-16-family-mwb"],
+    params: {
+        labels: bool {
+            default: true,
+            description: "Keep routes in the labels of connections (default: 1)",
+        },
+    },
+}

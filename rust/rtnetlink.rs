@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's own view of rtnetlink: a client, and a listener.
+//!
+//! C header: [`include/linux/rtnetlink.h`](srctree/include/linux/rtnetlink.h)
+
+use super::{
+    bindings,
+    netns::Owner,
+    work::{
+        Task,
+        Work, //
+    }, //
+};
+use core::ptr::NonNull;
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+/// The numbers of the protocol, as the kernel's headers have them.
+pub(crate) mod number {
+    pub(crate) use crate::rust::bindings::{
+        MWB_AF_INET as AF_INET,
+        MWB_AF_INET6 as AF_INET6,
+        MWB_FRA_FWMARK as FRA_FWMARK,
+        MWB_FRA_FWMASK as FRA_FWMASK,
+        MWB_FRA_PRIORITY as FRA_PRIORITY,
+        MWB_FRA_PROTOCOL as FRA_PROTOCOL,
+        MWB_FRA_SUPPRESS_PREFIXLEN as FRA_SUPPRESS_PREFIXLEN,
+        MWB_FRA_TABLE as FRA_TABLE,
+        MWB_FR_ACT_TO_TBL as FR_ACT_TO_TBL,
+        MWB_NLMSG_DONE as NLMSG_DONE,
+        MWB_NLMSG_ERROR as NLMSG_ERROR,
+        MWB_NLM_F_ACK as NLM_F_ACK,
+        MWB_NLM_F_APPEND as NLM_F_APPEND,
+        MWB_NLM_F_CREATE as NLM_F_CREATE,
+        MWB_NLM_F_DUMP as NLM_F_DUMP,
+        MWB_NLM_F_DUMP_INTR as NLM_F_DUMP_INTR,
+        MWB_NLM_F_EXCL as NLM_F_EXCL,
+        MWB_NLM_F_REQUEST as NLM_F_REQUEST,
+        MWB_RTA_DST as RTA_DST,
+        MWB_RTA_GATEWAY as RTA_GATEWAY,
+        MWB_RTA_OIF as RTA_OIF,
+        MWB_RTA_PREFSRC as RTA_PREFSRC,
+        MWB_RTA_PRIORITY as RTA_PRIORITY,
+        MWB_RTA_TABLE as RTA_TABLE,
+        MWB_RTM_DELROUTE as RTM_DELROUTE,
+        MWB_RTM_DELRULE as RTM_DELRULE,
+        MWB_RTM_F_CLONED as RTM_F_CLONED,
+        MWB_RTM_GETROUTE as RTM_GETROUTE,
+        MWB_RTM_GETRULE as RTM_GETRULE,
+        MWB_RTM_NEWROUTE as RTM_NEWROUTE,
+        MWB_RTM_NEWRULE as RTM_NEWRULE,
+        MWB_RTNLGRP_IPV4_IFADDR as RTNLGRP_IPV4_IFADDR,
+        MWB_RTNLGRP_IPV4_ROUTE as RTNLGRP_IPV4_ROUTE,
+        MWB_RTNLGRP_IPV4_RULE as RTNLGRP_IPV4_RULE,
+        MWB_RTNLGRP_LINK as RTNLGRP_LINK,
+        MWB_RTN_UNICAST as RTN_UNICAST,
+        MWB_RTPROT_KERNEL as RTPROT_KERNEL,
+        MWB_RT_SCOPE_LINK as RT_SCOPE_LINK,
+        MWB_RT_SCOPE_UNIVERSE as RT_SCOPE_UNIVERSE,
+        MWB_RT_TABLE_MAIN as RT_TABLE_MAIN, //
+    };
+}
+
+/// A NETLINK_ROUTE socket in a namespace; it holds no reference to the namespace.
+///
+/// # Invariants
+///
+/// The pointer is that of an open socket, which this value owns.
+pub(crate) struct Socket(NonNull<bindings::socket>);
+
+// SAFETY: Sockets may be used from any thread.
+unsafe impl Send for Socket {}
+// SAFETY: As above; the kernel locks them.
+unsafe impl Sync for Socket {}
+
+impl Socket {
+    fn open(net: Owner, groups: &[u32]) -> Result<Self> {
+        // `sockaddr_nl.nl_groups` has a bit for each, the first one for group 1.
+        let groups = groups.iter().fold(0u32, |bits, group| {
+            bits | 1u32.wrapping_shl(group.wrapping_sub(1))
+        });
+        let mut sock = core::ptr::null_mut();
+        // SAFETY: The namespace is valid, and `sock` ours.
+        to_result(unsafe { bindings::mwb_helper_rtnl_open(net.as_ptr(), groups, &mut sock) })?;
+        Ok(Self(NonNull::new(sock).ok_or(EINVAL)?))
+    }
+
+    /// A socket to send requests by.
+    pub(crate) fn client(net: Owner) -> Result<Self> {
+        Self::open(net, &[])
+    }
+
+    /// Sends a request; its answer is there when this returns. May sleep; RTNL must not be held.
+    pub(crate) fn send(&self, request: &mut [u8]) -> Result {
+        // SAFETY: By the type invariant; the buffer is as long as it says.
+        let sent = unsafe {
+            bindings::mwb_helper_rtnl_send(
+                self.0.as_ptr(),
+                request.as_mut_ptr().cast(),
+                request.len(),
+            )
+        };
+        to_result(sent)
+    }
+
+    /// Receives a datagram into `buf`, and returns the part that it fills. EAGAIN when there is none.
+    pub(crate) fn recv<'a>(&self, buf: &'a mut [u8]) -> Result<&'a [u8]> {
+        // SAFETY: As in `send`.
+        let got = unsafe {
+            bindings::mwb_helper_rtnl_recv(self.0.as_ptr(), buf.as_mut_ptr().cast(), buf.len())
+        };
+        to_result(got)?;
+        buf.get(..got as usize).ok_or(EMSGSIZE)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::sock_release(self.0.as_ptr()) };
+    }
+}
+
+/// Runs a work item whenever something is said in some multicast groups.
+pub(crate) struct Listener<T: Task> {
+    sock: Socket,
+    work: Pin<KBox<Work<T>>>,
+}
+
+impl<T: Task> Listener<T> {
+    /// `groups` are `RTNLGRP_*`, none above 32.
+    pub(crate) fn new(net: Owner, groups: &[u32], work: Pin<KBox<Work<T>>>) -> Result<Self> {
+        let sock = Socket::open(net, groups)?;
+        // SAFETY: Both are valid; `drop` makes the socket forget the work item before it goes.
+        unsafe { bindings::mwb_helper_rtnl_listen(sock.0.as_ptr(), work.as_ptr()) };
+        Ok(Self { sock, work })
+    }
+
+    pub(crate) fn work(&self) -> &Work<T> {
+        &self.work
+    }
+}
+
+impl<T: Task> Drop for Listener<T> {
+    fn drop(&mut self) {
+        // SAFETY: `new` has set it up.
+        unsafe { bindings::mwb_helper_rtnl_unlisten(self.sock.0.as_ptr()) };
+    }
+}
