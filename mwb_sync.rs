@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The reconciler: brings rules and routes to what [`crate::mwb_route`] wants, and the WANs to the state
+//! that follows. The only code that writes routes.
+//!
+//! Lock order: `Sync::buffer`, then the settings of the WANs.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    mwb_nlmsg::{
+        Answer,
+        Answers,
+        Message, //
+    },
+    mwb_route::{
+        self,
+        Object,
+        Objects,
+        Op,
+        Uplink, //
+    },
+    mwb_wan::{
+        Setting,
+        Wans, //
+    },
+    rust::{
+        netns::Owner,
+        rtnetlink::{
+            number::*,
+            Socket, //
+        },
+        work::Task, //
+    },
+    uapi, //
+};
+use core::{
+    net::IpAddr,
+    sync::atomic::{
+        AtomicU64,
+        Ordering::Relaxed, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
+};
+
+/// Groups whose messages may mean that a pass is due.
+pub(crate) const GROUPS: &[u32] = &[
+    RTNLGRP_LINK,
+    RTNLGRP_IPV4_IFADDR,
+    RTNLGRP_IPV4_ROUTE,
+    RTNLGRP_IPV4_RULE,
+];
+
+/// As much as the kernel puts into one datagram of a dump.
+const BUFFER_LEN: usize = 32 << 10;
+
+/// When a pass failed, or met a dump that changed under it.
+const RETRY_MS: u32 = 500;
+
+/// When a pass found all in order: should a message be lost, nothing is wrong for longer than this.
+const REPEAT_MS: u32 = 30_000;
+
+/// Datagrams that one unread answer can consist of.
+const MAX_LEFT: u32 = 10_000;
+
+/// What a pass found of a WAN.
+#[derive(Clone, Copy)]
+struct State {
+    id: u8,
+    ifindex: u32,
+    /// `uapi::WAN_STATE_*`
+    state: u32,
+}
+
+/// When states are published: WANs go down before their routes do, and come up after them.
+enum Phase<'a> {
+    Before,
+    /// `failed` are the tables that lack a route.
+    After {
+        failed: &'a [u32],
+    },
+}
+
+/// The reconciler of an instance.
+#[pin_data]
+pub(crate) struct Sync {
+    net: Owner,
+    socket: Socket,
+    wans: Arc<Wans>,
+    #[pin]
+    buffer: Mutex<KVVec<u8>>,
+    /// Passes so far.
+    pub(crate) passes: AtomicU64,
+    /// Rules and routes added or removed so far.
+    pub(crate) changes: AtomicU64,
+}
+
+impl Sync {
+    pub(crate) fn new(net: Owner, wans: Arc<Wans>) -> Result<Arc<Self>> {
+        let socket = Socket::client(net)?;
+        let buffer = KVVec::from_elem(0u8, BUFFER_LEN, GFP_KERNEL_ACCOUNT)?;
+        Arc::pin_init(
+            pin_init!(Self {
+                net,
+                socket,
+                wans,
+                buffer <- kernel::new_mutex!(buffer),
+                passes: AtomicU64::new(0),
+                changes: AtomicU64::new(0),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// One pass. EAGAIN when something changed meanwhile.
+    pub(crate) fn pass(&self) -> Result {
+        let mut buffer = self.buffer.lock();
+        self.passes.fetch_add(1, Relaxed);
+        let (uplinks, states) = self.assess()?;
+        // Nothing is placed on a WAN from here on whose routes are about to go.
+        self.publish(&states, Phase::Before);
+
+        let mut connected = KVVec::new();
+        let dumped = self.dump(&mut buffer, mwb_route::dump_connected()?, |kind, body| {
+            if let Some(route) = mwb_route::parse_connected(kind, body) {
+                connected.push(route, GFP_KERNEL)?;
+            }
+            Ok(())
+        });
+        match dumped {
+            // There is no main table before it has a route.
+            Err(ENOENT) => {}
+            other => other?,
+        }
+        let desired = mwb_route::desired(&uplinks, &connected)?;
+        let failed = self.apply(&mut buffer, &desired)?;
+        self.publish(&states, Phase::After { failed: &failed });
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(EAGAIN)
+        }
+    }
+
+    /// Takes away every rule and route of ours.
+    fn clear(&self) {
+        let mut buffer = self.buffer.lock();
+        // Dumps are interrupted by others' changes, and those end.
+        for _ in 0..10 {
+            if self.apply(&mut buffer, &Objects::new()).is_ok() {
+                return;
+            }
+        }
+        pr_warn!(
+            "rules or routes of protocol {} may be left\n",
+            mwb_route::PROTOCOL
+        );
+    }
+
+    /// The state that each WAN could have with the routes that are wanted for it, and those of them that
+    /// can carry traffic.
+    fn assess(&self) -> Result<(KVec<Uplink>, KVec<State>)> {
+        let settings = self.wans.settings();
+        let mut uplinks = KVec::with_capacity(settings.wans.len(), GFP_KERNEL)?;
+        let mut states = KVec::with_capacity(settings.wans.len(), GFP_KERNEL)?;
+        for setting in settings.wans.iter() {
+            let state = self.state_of(setting);
+            states.push(state, GFP_KERNEL)?;
+            if state.state == uapi::WAN_STATE_UP {
+                let uplink = Uplink {
+                    id: setting.id,
+                    ifindex: state.ifindex,
+                    gateway: setting.gateway,
+                };
+                uplinks.push(uplink, GFP_KERNEL)?;
+            }
+        }
+        Ok((uplinks, states))
+    }
+
+    fn state_of(&self, setting: &Setting) -> State {
+        let id = setting.id;
+        let Some(dev) = setting.device(&self.net) else {
+            return State {
+                id,
+                ifindex: 0,
+                state: uapi::WAN_STATE_DOWN,
+            };
+        };
+        let has_gateway = match setting.gateway {
+            Some(IpAddr::V4(gateway)) => dev.is_onlink(gateway),
+            Some(IpAddr::V6(_)) => false,
+            None => dev.is_point_to_point(),
+        };
+        let state = if !dev.is_up() {
+            uapi::WAN_STATE_DOWN
+        } else if !dev.is_running() {
+            uapi::WAN_STATE_NO_CARRIER
+        } else if !dev.has_ipv4_address() {
+            uapi::WAN_STATE_NO_ADDRESS
+        } else if !has_gateway {
+            uapi::WAN_STATE_NO_GATEWAY
+        } else {
+            uapi::WAN_STATE_UP
+        };
+        State {
+            id,
+            ifindex: dev.ifindex(),
+            state,
+        }
+    }
+
+    /// Tells the WANs their states; those that could be up are up only with their routes in place.
+    fn publish(&self, states: &[State], phase: Phase<'_>) {
+        let mut settings = self.wans.settings();
+        for new in states {
+            // It may have been removed meanwhile.
+            let Some(setting) = settings.wans.iter_mut().find(|w| w.id == new.id) else {
+                continue;
+            };
+            let state = match (new.state, &phase) {
+                (uapi::WAN_STATE_UP, Phase::Before) => continue,
+                (uapi::WAN_STATE_UP, Phase::After { failed })
+                    if failed.contains(&setting.table()) =>
+                {
+                    uapi::WAN_STATE_NO_GATEWAY
+                }
+                (state, _) => state,
+            };
+            setting.ifindex = new.ifindex;
+            setting.state = state;
+            self.wans
+                .set_state(new.id, new.ifindex, state == uapi::WAN_STATE_UP);
+        }
+    }
+
+    /// Brings what is to `desired`. Returns the tables that lack a route.
+    fn apply(&self, buffer: &mut [u8], desired: &Objects) -> Result<KVec<u32>> {
+        let mut actual = Objects::new();
+        for request in [mwb_route::dump_rules()?, mwb_route::dump_ours()?] {
+            self.dump(buffer, request, |kind, body| {
+                if let Some(object) = Object::parse(kind, body) {
+                    actual.try_create_and_insert(object, (), GFP_KERNEL)?;
+                }
+                Ok(())
+            })?;
+        }
+        let mut failed = KVec::new();
+        for (op, object) in mwb_route::difference(&actual, desired) {
+            let outcome = self.request(buffer, object.request(op)?);
+            match (outcome, op, object) {
+                (Ok(()), ..) => _ = self.changes.fetch_add(1, Relaxed),
+                // A dump is no snapshot: it was there all the time.
+                (Err(EEXIST), Op::Add, _) => {}
+                // It went by itself, with its device or address.
+                (Err(ESRCH | ENOENT | ENODEV), Op::Remove, _) => {}
+                (Err(e), Op::Remove, _) => return Err(e),
+                (Err(_), Op::Add, Object::Route(route)) => {
+                    // Without a default route a WAN carries nothing. Without a copy of a connected one it is
+                    // none the worse: the rule in front of all finds that in main.
+                    let table = if route.is_default() {
+                        route.table
+                    } else {
+                        RT_TABLE_MAIN
+                    };
+                    failed.push(table, GFP_KERNEL)?
+                }
+                (Err(e), Op::Add, Object::Rule(_)) => return Err(e),
+            }
+        }
+        Ok(failed)
+    }
+
+    fn request(&self, buffer: &mut [u8], message: Message) -> Result {
+        self.dump(buffer, message, |_, _| Ok(()))
+    }
+
+    /// Sends a request, and calls `f` for each object of the answer.
+    fn dump(
+        &self,
+        buffer: &mut [u8],
+        mut request: Message,
+        mut f: impl FnMut(u16, &[u8]) -> Result,
+    ) -> Result {
+        // An answer that was not read to its end is none of this request's.
+        for _ in 0..MAX_LEFT {
+            if self.socket.recv(buffer).is_err_and(|e| e == EAGAIN) {
+                break;
+            }
+        }
+        self.socket.send(request.finish()?)?;
+        let mut outcome = Ok(());
+        loop {
+            // Read to the end also after an error, or the next answer would begin with the rest.
+            for answer in Answers(self.socket.recv(buffer)?) {
+                match answer {
+                    Answer::Object(kind, body) => outcome = outcome.and_then(|()| f(kind, body)),
+                    Answer::Interrupted => outcome = Err(EAGAIN),
+                    Answer::End(end) => return outcome.and(end),
+                }
+            }
+        }
+    }
+}
+
+/// What the reconciler has written stays for as long as this does.
+pub(crate) struct Written(Arc<Sync>);
+
+impl Written {
+    pub(crate) fn by(sync: Arc<Sync>) -> Self {
+        Self(sync)
+    }
+}
+
+impl core::ops::Deref for Written {
+    type Target = Sync;
+
+    fn deref(&self) -> &Sync {
+        &self.0
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        // What is in a namespace that ends goes with it.
+        if self.net.is_alive() {
+            self.clear();
+        }
+    }
+}
+
+impl Task for Sync {
+    fn run(&self) -> Option<u32> {
+        Some(self.pass().map_or(RETRY_MS, |()| REPEAT_MS))
+    }
+}

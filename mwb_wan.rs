@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The WANs: what was configured, what state they are in, what they carry.
+//!
+//! The packet path reads [`Wan`], which is made of atomics; everything else is in [`Settings`], behind
+//! a mutex that the packet path never takes.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    mwb_pick::{
+        self,
+        Candidate,
+        Expectation,
+        Load, //
+    },
+    rust::{
+        netdev::{
+            self,
+            Held, //
+        },
+        netns::{
+            Net,
+            Owner, //
+        },
+        time,
+        work::Task, //
+    },
+    uapi, //
+};
+use core::{
+    net::IpAddr,
+    sync::atomic::{
+        AtomicBool,
+        AtomicU32,
+        AtomicU64,
+        Ordering::Relaxed, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
+};
+
+/// The bits of a mark that are ours: the id of a WAN, 0 for none.
+pub(crate) const MARK_MASK: u32 = 0xff << MARK_SHIFT;
+const MARK_SHIFT: u32 = 24;
+
+/// A routing table, and the preference of its rule, is this plus the id.
+pub(crate) const TABLE_BASE: u32 = 7000;
+
+/// The routing table of a WAN.
+pub(crate) fn table(id: u8) -> u32 {
+    TABLE_BASE + u32::from(id)
+}
+
+/// Time between two samples of the rates.
+const SAMPLE_MS: u32 = 200;
+
+/// The mark of a WAN.
+pub(crate) fn mark(id: u8) -> u32 {
+    u32::from(id) << MARK_SHIFT
+}
+
+/// The id that a mark stands for.
+#[inline]
+pub(crate) fn id_of(mark: u32) -> u8 {
+    (mark >> MARK_SHIFT) as u8
+}
+
+/// One direction of a WAN, as the packet path sees it.
+struct Direction {
+    rate_bps: AtomicU64,
+    credit_bps: AtomicU64,
+    capacity_bps: AtomicU64,
+    /// What one more connection adds to the credit.
+    step_bps: AtomicU64,
+}
+
+impl Direction {
+    fn new() -> Self {
+        Self {
+            rate_bps: AtomicU64::new(0),
+            credit_bps: AtomicU64::new(0),
+            capacity_bps: AtomicU64::new(0),
+            step_bps: AtomicU64::new(0),
+        }
+    }
+
+    fn load(&self) -> Load {
+        Load {
+            rate_bps: self.rate_bps.load(Relaxed),
+            credit_bps: self.credit_bps.load(Relaxed),
+            capacity_bps: self.capacity_bps.load(Relaxed),
+        }
+    }
+
+    fn store(&self, load: Load) {
+        self.rate_bps.store(load.rate_bps, Relaxed);
+        self.credit_bps.store(load.credit_bps, Relaxed);
+        self.capacity_bps.store(load.capacity_bps, Relaxed);
+    }
+
+    fn place(&self) {
+        self.credit_bps
+            .fetch_add(self.step_bps.load(Relaxed), Relaxed);
+    }
+
+    fn learn_capacity(&self) {
+        self.capacity_bps.store(self.load().learned_bps(), Relaxed);
+    }
+
+    /// Takes a sample in.
+    fn sample(&self, bps: u64) {
+        let load = self.load();
+        self.rate_bps
+            .store(mwb_pick::average(load.rate_bps, bps), Relaxed);
+        // Subtracted, not stored: connections are placed meanwhile.
+        let faded = load
+            .credit_bps
+            .saturating_sub(mwb_pick::fade(load.credit_bps));
+        self.credit_bps.fetch_sub(faded, Relaxed);
+    }
+}
+
+/// A WAN as the packet path sees it.
+pub(crate) struct Wan {
+    /// Index of its device; 0 while the WAN or the device does not exist.
+    ifindex: AtomicU32,
+    /// Its routes are in place.
+    is_up: AtomicBool,
+    up: Direction,
+    down: Direction,
+    connections: AtomicU64,
+}
+
+/// A WAN as it was configured, with what only process context needs.
+pub(crate) struct Setting {
+    pub(crate) id: u8,
+    pub(crate) name: CString,
+    pub(crate) dev: CString,
+    pub(crate) gateway: Option<IpAddr>,
+    /// In bits per second; 0 when unknown.
+    pub(crate) up_capacity_bps: u64,
+    pub(crate) down_capacity_bps: u64,
+    /// `uapi::WAN_STATE_*`.
+    pub(crate) state: u32,
+    /// 0 while the device does not exist.
+    pub(crate) ifindex: u32,
+    /// Device index, transmitted and received bytes at the last sample.
+    last: Option<(u32, u64, u64)>,
+}
+
+impl Setting {
+    pub(crate) fn new(
+        name: CString,
+        dev: CString,
+        ifindex: u32,
+        gateway: Option<IpAddr>,
+        up_capacity_bps: u64,
+        down_capacity_bps: u64,
+    ) -> Self {
+        Self {
+            id: 0,
+            name,
+            dev,
+            gateway,
+            up_capacity_bps,
+            down_capacity_bps,
+            state: uapi::WAN_STATE_DOWN,
+            ifindex,
+            last: None,
+        }
+    }
+
+    /// Its routing table, and the preference of its rule.
+    pub(crate) fn table(&self) -> u32 {
+        table(self.id)
+    }
+
+    /// The device, if it exists.
+    pub(crate) fn device(&self, net: &Net) -> Option<Held> {
+        Held::by_name(net, &self.dev)
+    }
+}
+
+/// All that is configured, in the order of the ids.
+pub(crate) struct Settings {
+    pub(crate) wans: KVec<Setting>,
+    /// Counts the changes.
+    pub(crate) generation: u32,
+    sampled_ns: u64,
+    placed: u64,
+    expect_up: Expectation,
+    expect_down: Expectation,
+}
+
+impl Settings {
+    pub(crate) fn position(&self, name: &CStr) -> Option<usize> {
+        self.wans.iter().position(|w| &*w.name == name)
+    }
+
+    /// The lowest free id, and where it goes in the order.
+    fn free_id(&self) -> Option<(u8, usize)> {
+        let taken = self
+            .wans
+            .iter()
+            .zip(1..=u8::MAX)
+            .take_while(|(w, id)| w.id == *id);
+        let at = taken.count();
+        let id = u8::try_from(at.checked_add(1)?).ok()?;
+        (u32::from(id) <= uapi::WAN_MAX).then_some((id, at))
+    }
+}
+
+/// What a reader of a WAN sees beside its [`Setting`].
+pub(crate) struct Reading {
+    pub(crate) up: Load,
+    pub(crate) down: Load,
+    pub(crate) connections: u64,
+}
+
+/// The WANs of an instance.
+#[pin_data]
+pub(crate) struct Wans {
+    net: Owner,
+    wans: KVec<Wan>,
+    /// Number of WANs that the packet path has to look at: the highest id in use.
+    in_use: AtomicU32,
+    is_overloaded: AtomicBool,
+    #[pin]
+    settings: Mutex<Settings>,
+}
+
+impl Wans {
+    pub(crate) fn new(net: Owner) -> Result<Arc<Self>> {
+        let mut wans = KVec::with_capacity(uapi::WAN_MAX as usize, GFP_KERNEL_ACCOUNT)?;
+        for _ in 0..uapi::WAN_MAX {
+            wans.push(
+                Wan {
+                    ifindex: AtomicU32::new(0),
+                    is_up: AtomicBool::new(false),
+                    up: Direction::new(),
+                    down: Direction::new(),
+                    connections: AtomicU64::new(0),
+                },
+                GFP_KERNEL_ACCOUNT,
+            )?;
+        }
+        Arc::pin_init(
+            pin_init!(Self {
+                net,
+                wans,
+                in_use: AtomicU32::new(0),
+                is_overloaded: AtomicBool::new(false),
+                settings <- kernel::new_mutex!(Settings {
+                    wans: KVec::new(),
+                    // Of no use to a dump that began with the instance's WANs before.
+                    generation: time::random_u32(),
+                    sampled_ns: 0,
+                    placed: 0,
+                    expect_up: Expectation::UP,
+                    expect_down: Expectation::DOWN,
+                }),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    pub(crate) fn settings(
+        &self,
+    ) -> kernel::sync::lock::Guard<'_, Settings, kernel::sync::lock::mutex::MutexBackend> {
+        self.settings.lock()
+    }
+
+    fn wan(&self, id: u8) -> Option<&Wan> {
+        self.wans.get(usize::from(id).checked_sub(1)?)
+    }
+
+    fn in_use(&self) -> impl Iterator<Item = (u8, &Wan)> {
+        (1..=u8::MAX)
+            .zip(self.wans.iter())
+            .take(self.in_use.load(Relaxed) as usize)
+    }
+
+    // The packet path.
+
+    /// The WAN that has this device.
+    pub(crate) fn by_ifindex(&self, ifindex: u32) -> Option<u8> {
+        let mut wans = self.in_use();
+        wans.find(|(_, w)| w.ifindex.load(Relaxed) == ifindex)
+            .map(|(id, _)| id)
+    }
+
+    /// Whether packets with the mark of this WAN have a route.
+    #[inline]
+    pub(crate) fn is_up(&self, id: u8) -> bool {
+        self.wan(id).is_some_and(|w| w.is_up.load(Relaxed))
+    }
+
+    /// The WAN for a new connection, if any is up.
+    pub(crate) fn pick(&self, net: &Net) -> Option<u8> {
+        let candidates = self
+            .in_use()
+            // The carrier is asked for here and now: the event that takes it away may come late.
+            .filter(|(_, w)| {
+                w.is_up.load(Relaxed) && netdev::is_running(net, w.ifindex.load(Relaxed))
+            })
+            .map(|(id, w)| Candidate {
+                id,
+                up: w.up.load(),
+                down: w.down.load(),
+            });
+        mwb_pick::pick(
+            candidates,
+            self.is_overloaded.load(Relaxed),
+            time::random_u32(),
+        )
+    }
+
+    /// Counts a connection that was given to a WAN.
+    pub(crate) fn place(&self, id: u8) {
+        if let Some(wan) = self.wan(id) {
+            wan.connections.fetch_add(1, Relaxed);
+            wan.up.place();
+            wan.down.place();
+        }
+    }
+
+    // Configuration.
+
+    /// Adds a WAN, whose id is chosen here; it is down until its routes are in place.
+    pub(crate) fn insert(&self, settings: &mut Settings, mut new: Setting) -> Result {
+        let (id, at) = settings.free_id().ok_or(ENOSPC)?;
+        let wan = self.wan(id).ok_or(ENOSPC)?;
+        new.id = id;
+        let load = |capacity_bps| Load {
+            capacity_bps,
+            ..Load::default()
+        };
+        let (up, down) = (load(new.up_capacity_bps), load(new.down_capacity_bps));
+        settings.wans.reserve(1, GFP_KERNEL)?;
+        settings
+            .wans
+            .insert_within_capacity(at, new)
+            .map_err(|_| EINVAL)?;
+        wan.up.store(up);
+        wan.down.store(down);
+        wan.connections.store(0, Relaxed);
+        self.publish(settings);
+        Ok(())
+    }
+
+    /// Removes the WAN at this position, and returns its id.
+    pub(crate) fn remove(&self, settings: &mut Settings, at: usize) -> Result<u8> {
+        let old = settings.wans.remove(at).map_err(|_| ENOENT)?;
+        self.set_state(old.id, 0, false);
+        self.publish(settings);
+        Ok(old.id)
+    }
+
+    fn publish(&self, settings: &mut Settings) {
+        let highest = settings.wans.last().map_or(0, |w| u32::from(w.id));
+        self.in_use.store(highest, Relaxed);
+        settings.generation = settings.generation.wrapping_add(1);
+        self.set_steps(settings);
+    }
+
+    /// Tells the packet path of a WAN's device, and whether its routes are in place.
+    pub(crate) fn set_state(&self, id: u8, ifindex: u32, is_up: bool) {
+        if let Some(wan) = self.wan(id) {
+            wan.ifindex.store(ifindex, Relaxed);
+            wan.is_up.store(is_up, Relaxed);
+        }
+    }
+
+    pub(crate) fn read(&self, id: u8) -> Option<Reading> {
+        let wan = self.wan(id)?;
+        Some(Reading {
+            up: wan.up.load(),
+            down: wan.down.load(),
+            connections: wan.connections.load(Relaxed),
+        })
+    }
+
+    // Rates.
+
+    fn set_steps(&self, settings: &Settings) {
+        let interval_ns = u64::from(SAMPLE_MS) * 1_000_000;
+        let up = settings.expect_up.credit_bps(interval_ns);
+        let down = settings.expect_down.credit_bps(interval_ns);
+        for (_, wan) in self.in_use() {
+            // No single connection is expected to bring more than there is.
+            wan.up.step_bps.store(wan.up.load().clamp(up), Relaxed);
+            wan.down
+                .step_bps
+                .store(wan.down.load().clamp(down), Relaxed);
+        }
+    }
+
+    fn sample(&self) {
+        let now_ns = time::monotonic_ns();
+        let mut guard = self.settings.lock();
+        let settings = &mut *guard;
+        let elapsed_ns = now_ns.saturating_sub(settings.sampled_ns);
+        settings.sampled_ns = now_ns;
+        let (mut up_bytes, mut down_bytes, mut placed) = (0u64, 0u64, 0u64);
+        for setting in settings.wans.iter_mut() {
+            let Some(wan) = self.wan(setting.id) else {
+                continue;
+            };
+            placed = placed.wrapping_add(wan.connections.load(Relaxed));
+            let now = netdev::bytes(&self.net, &setting.dev);
+            // Without a sample of the same device to compare with, nothing was carried.
+            let (tx, rx) = match (setting.last, now) {
+                (Some((then, tx0, rx0)), Some((dev, tx, rx))) if then == dev => {
+                    (tx.saturating_sub(tx0), rx.saturating_sub(rx0))
+                }
+                _ => (0, 0),
+            };
+            setting.last = now;
+            up_bytes = up_bytes.saturating_add(tx);
+            down_bytes = down_bytes.saturating_add(rx);
+            wan.up.sample(mwb_pick::rate_bps(tx, elapsed_ns));
+            wan.down.sample(mwb_pick::rate_bps(rx, elapsed_ns));
+            if setting.up_capacity_bps == 0 {
+                wan.up.learn_capacity();
+            }
+            if setting.down_capacity_bps == 0 {
+                wan.down.learn_capacity();
+            }
+        }
+        let new = placed.saturating_sub(settings.placed);
+        settings.placed = placed;
+        settings.expect_up.learn(up_bytes, new);
+        settings.expect_down.learn(down_bytes, new);
+        self.set_steps(settings);
+        let given = settings.wans.iter().filter(|w| w.up_capacity_bps != 0);
+        let up = given
+            .filter_map(|w| self.wan(w.id))
+            .filter(|w| w.is_up.load(Relaxed))
+            .map(|w| w.up.load());
+        let was = self.is_overloaded.load(Relaxed);
+        self.is_overloaded
+            .store(mwb_pick::is_overloaded(was, up), Relaxed);
+    }
+}
+impl Task for Wans {
+    fn run(&self) -> Option<u32> {
+        self.sample();
+        Some(SAMPLE_MS)
+    }
+}
