@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `mwb stats`: the counters of the instance.
+
+use crate::message::{self, attributes, Request};
+use crate::netlink::Client;
+use crate::output::{self, Output};
+use crate::uapi::*;
+use serde::Serialize;
+
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub struct Stats {
+    packets: u64,
+    dst_hits: u64,
+    dst_lookups: u64,
+    dst_obsolete: u64,
+    connections: u64,
+    inbound: u64,
+    not_balanced: u64,
+    pub cache: Option<&'static str>,
+    dst_slots: u32,
+    route_syncs: u64,
+    route_changes: u64,
+}
+
+impl Stats {
+    pub fn read(client: &mut Client) -> Result<Self, String> {
+        let replies = client.call(Request::new(CMD_STATS_GET, vec![]))?;
+        Ok(Self::parse(replies.first().map_or(&[], |reply| &reply.0)))
+    }
+
+    fn parse(attrs: &[u8]) -> Self {
+        let mut stats = Self::default();
+        for (kind, value) in attributes(attrs) {
+            let read_u64 = || message::read_u64(value).unwrap_or_default();
+            match kind {
+                A_STATS_PACKETS => stats.packets = read_u64(),
+                A_STATS_DST_HITS => stats.dst_hits = read_u64(),
+                A_STATS_DST_LOOKUPS => stats.dst_lookups = read_u64(),
+                A_STATS_DST_OBSOLETE => stats.dst_obsolete = read_u64(),
+                A_STATS_CONNECTIONS => stats.connections = read_u64(),
+                A_STATS_INBOUND => stats.inbound = read_u64(),
+                A_STATS_NOT_BALANCED => stats.not_balanced = read_u64(),
+                A_STATS_CACHE => stats.cache = message::read_enum(&CACHE_NAMES, value),
+                A_STATS_DST_SLOTS => stats.dst_slots = message::read_u32(value).unwrap_or_default(),
+                A_STATS_ROUTE_SYNCS => stats.route_syncs = read_u64(),
+                A_STATS_ROUTE_CHANGES => stats.route_changes = read_u64(),
+                _ => {}
+            }
+        }
+        stats
+    }
+
+    fn text(&self) -> String {
+        let share = match self.packets {
+            0 => String::new(),
+            packets => format!(" ({:.1}%)", self.dst_hits as f64 * 100.0 / packets as f64),
+        };
+        [
+            ("packets", self.packets.to_string()),
+            ("dst_hits", format!("{}{share}", self.dst_hits)),
+            ("dst_lookups", self.dst_lookups.to_string()),
+            ("dst_obsolete", self.dst_obsolete.to_string()),
+            ("connections", self.connections.to_string()),
+            ("inbound", self.inbound.to_string()),
+            ("not_balanced", self.not_balanced.to_string()),
+            ("cache", self.cache.unwrap_or("unknown").to_string()),
+            ("dst_slots", self.dst_slots.to_string()),
+            ("route_syncs", self.route_syncs.to_string()),
+            ("route_changes", self.route_changes.to_string()),
+        ]
+        .map(|(key, value)| format!("{key:<14}{value}\n"))
+        .concat()
+    }
+}
+
+pub fn run(client: &mut Client, output: Output) -> Result<(), String> {
+    let stats = Stats::read(client)?;
+    match output.json {
+        true => output.json(&stats),
+        false => output::write(stats.text().as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::tests::{emitted, misshapen, u32};
+    use crate::message::u64;
+    use netlink_packet_core::DefaultNla;
+
+    fn attrs() -> Vec<DefaultNla> {
+        vec![
+            u64(A_STATS_PACKETS, 1000),
+            u64(A_STATS_DST_HITS, 987),
+            u64(A_STATS_DST_LOOKUPS, 13),
+            u64(A_STATS_DST_OBSOLETE, 2),
+            u64(A_STATS_CONNECTIONS, 6),
+            u64(A_STATS_INBOUND, 7),
+            u64(A_STATS_NOT_BALANCED, 5),
+            u32(A_STATS_CACHE, CACHE_ACTIVE),
+            u32(A_STATS_DST_SLOTS, 4),
+            u64(A_STATS_ROUTE_SYNCS, 3),
+            u64(A_STATS_ROUTE_CHANGES, 30),
+        ]
+    }
+
+    #[test]
+    fn reads_all() {
+        let stats = Stats::parse(&emitted(&attrs()));
+        assert_eq!(
+            serde_json::to_string(&stats).unwrap(),
+            concat!(
+                r#"{"packets":1000,"dst_hits":987,"dst_lookups":13,"dst_obsolete":2,"connections":6,"#,
+                r#""inbound":7,"not_balanced":5,"cache":"active","dst_slots":4,"route_syncs":3,"#,
+                r#""route_changes":30}"#
+            )
+        );
+        assert!(stats.text().contains("dst_hits      987 (98.7%)\n"));
+    }
+
+    #[test]
+    fn text_and_json_have_the_same_keys() {
+        let stats = Stats::default();
+        let json = serde_json::to_value(&stats).unwrap();
+        let mut keys: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
+        let text = stats.text();
+        let mut lines: Vec<_> = text
+            .lines()
+            .map(|line| line.split(' ').next().unwrap())
+            .collect();
+        keys.sort();
+        lines.sort();
+        assert_eq!(keys, lines);
+    }
+
+    #[test]
+    fn takes_no_value_that_is_cut_off_or_misshapen() {
+        let whole = emitted(&attrs());
+        for length in 0..whole.len() {
+            assert_eq!(Stats::parse(&whole[..length]).route_changes, 0);
+        }
+        for bytes in misshapen(&attrs()) {
+            assert_eq!(Stats::parse(&bytes), Stats::default());
+        }
+    }
+}

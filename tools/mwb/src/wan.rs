@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A WAN as the kernel reports it: one row of `mwb show`, as text and as JSON.
+
+use crate::message::{self, attributes};
+use crate::uapi::*;
+use serde::Serialize;
+use std::net::Ipv4Addr;
+
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub struct Wan {
+    pub name: String,
+    pub id: u32,
+    pub dev: String,
+    pub gateway: Option<Ipv4Addr>,
+    pub state: Option<&'static str>,
+    pub mark: u32,
+    pub table: u32,
+    pub up_bps: u64,
+    pub down_bps: u64,
+    pub up_capacity_bps: Option<u64>,
+    pub down_capacity_bps: Option<u64>,
+    pub capacity_learned: bool,
+    pub connections: u64,
+}
+
+impl Wan {
+    pub fn parse(attrs: &[u8]) -> Self {
+        let mut wan = Self::default();
+        for (kind, value) in attributes(attrs) {
+            let read_u32 = || message::read_u32(value).unwrap_or_default();
+            let read_u64 = || message::read_u64(value).unwrap_or_default();
+            match kind {
+                A_WAN_NAME => wan.name = message::read_string(value),
+                A_WAN_ID => wan.id = read_u32(),
+                A_WAN_DEV => wan.dev = message::read_string(value),
+                A_WAN_GATEWAY4 => wan.gateway = message::read_ipv4(value),
+                A_WAN_STATE => wan.state = message::read_enum(&WAN_STATE_NAMES, value),
+                A_WAN_MARK => wan.mark = read_u32(),
+                A_WAN_TABLE => wan.table = read_u32(),
+                A_WAN_UP_BPS => wan.up_bps = read_u64(),
+                A_WAN_DOWN_BPS => wan.down_bps = read_u64(),
+                A_WAN_UP_CAPACITY_BPS => wan.up_capacity_bps = message::read_u64(value),
+                A_WAN_DOWN_CAPACITY_BPS => wan.down_capacity_bps = message::read_u64(value),
+                A_WAN_CAPACITY_LEARNED => wan.capacity_learned = true,
+                A_WAN_CONNECTIONS => wan.connections = read_u64(),
+                _ => {}
+            }
+        }
+        wan
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::message::tests::{emitted, misshapen, u32};
+    use crate::message::{ipv4, string, u64};
+    use netlink_packet_core::{DefaultNla, NLA_F_NESTED};
+
+    pub fn attrs() -> Vec<DefaultNla> {
+        vec![
+            string(A_WAN_NAME, "dsl"),
+            u32(A_WAN_ID, 3),
+            string(A_WAN_DEV, "eth1"),
+            u32(A_WAN_IFINDEX, 7),
+            ipv4(A_WAN_GATEWAY4, Ipv4Addr::new(192, 0, 2, 1)),
+            u64(A_WAN_UP_CAPACITY_BPS, 5_000_000),
+            u64(A_WAN_DOWN_CAPACITY_BPS, 20_000_000),
+            DefaultNla::new(A_WAN_CAPACITY_LEARNED, vec![]),
+            u32(A_WAN_STATE, WAN_STATE_NO_CARRIER),
+            u32(A_WAN_MARK, 3 << 24),
+            u32(A_WAN_MARK_MASK, 0xff << 24),
+            u32(A_WAN_TABLE, 7003),
+            u64(A_WAN_UP_BPS, 4_200_000),
+            u64(A_WAN_DOWN_BPS, 18_700_000),
+            u64(A_WAN_CONNECTIONS, 53),
+        ]
+    }
+
+    #[test]
+    fn reads_all() {
+        let wan = Wan::parse(&emitted(&attrs()));
+        assert_eq!(
+            serde_json::to_string(&wan).unwrap(),
+            concat!(
+                r#"{"name":"dsl","id":3,"dev":"eth1","gateway":"192.0.2.1","state":"no-carrier","#,
+                r#""mark":50331648,"table":7003,"up_bps":4200000,"down_bps":18700000,"#,
+                r#""up_capacity_bps":5000000,"down_capacity_bps":20000000,"capacity_learned":true,"#,
+                r#""connections":53}"#
+            )
+        );
+    }
+
+    #[test]
+    fn tolerates_what_is_missing() {
+        let wan = Wan::parse(&emitted(&[string(A_WAN_NAME, "dsl")]));
+        let expected = Wan {
+            name: "dsl".into(),
+            ..Wan::default()
+        };
+        assert_eq!(wan, expected);
+        let json = serde_json::to_value(&wan).unwrap();
+        for key in ["gateway", "state", "up_capacity_bps", "down_capacity_bps"] {
+            assert!(json[key].is_null(), "{key}");
+        }
+    }
+
+    #[test]
+    fn ignores_what_is_unknown() {
+        let mut more = attrs();
+        for (at, kind) in [0, A_WAN_PAD, A_WAN_MAX + 1, 999 | NLA_F_NESTED]
+            .into_iter()
+            .enumerate()
+        {
+            more.insert(at * 3, DefaultNla::new(kind, vec![0xff; 13]));
+        }
+        more.push(u32(A_WAN_STATE, WAN_STATE_NAMES.len() as u32));
+        let wan = Wan::parse(&emitted(&more));
+        let expected = Wan {
+            state: None,
+            ..Wan::parse(&emitted(&attrs()))
+        };
+        assert_eq!(wan, expected);
+    }
+
+    #[test]
+    fn reads_up_to_where_it_is_cut_off() {
+        let whole = emitted(&attrs());
+        let mut seen = Wan::default();
+        for length in 0..whole.len() {
+            let wan = Wan::parse(&whole[..length]);
+            assert_eq!(wan.connections, 0);
+            // Attributes come in whole or not at all: none that was there goes away or changes.
+            assert!(seen.name.is_empty() || seen.name == wan.name);
+            assert!(seen.table == 0 || seen.table == wan.table);
+            assert!(seen.gateway.is_none() || seen.gateway == wan.gateway);
+            seen = wan;
+        }
+        assert_eq!(seen.down_bps, 18_700_000);
+    }
+
+    #[test]
+    fn takes_no_value_of_the_wrong_size() {
+        for bytes in misshapen(&attrs()) {
+            let wan = Wan::parse(&bytes);
+            assert_eq!(
+                (wan.id, wan.up_bps, wan.gateway, wan.state),
+                (0, 0, None, None)
+            );
+        }
+    }
+}
