@@ -5,19 +5,31 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    mwb_main::Instance,
+    mwb_attrs as attrs,
+    mwb_config::{
+        Config,
+        Marks, //
+    },
+    mwb_main::{
+        Instance,
+        Unfit, //
+    },
     mwb_nf,
     mwb_pick::Load,
-    mwb_policy as policy,
+    mwb_policy::{
+        Name,
+        Policy,
+        Prefix,
+        Selector, //
+    },
     mwb_wan::{
-        self,
         Setting,
-        Wans,
-        MARK_MASK, //
+        Wans, //
     },
     rust::{
         genetlink::{
             Answer,
+            Attrs,
             Do,
             Dump,
             Op,
@@ -37,25 +49,35 @@ use kernel::{
 };
 
 /// The operations, in the order of their numbers.
-pub(crate) static OPS: [Op; 5] = [
-    Op::admin::<WanAdd>(uapi::CMD_WAN_ADD, &policy::WAN_ADD),
-    Op::admin::<WanDel>(uapi::CMD_WAN_DEL, &policy::WAN_DEL),
-    Op::read::<WanGet>(uapi::CMD_WAN_GET, &policy::WAN_GET),
-    Op::dump::<WanGet>(uapi::CMD_WAN_GET, &policy::WAN_GET_DUMP),
-    Op::read::<StatsGet>(uapi::CMD_STATS_GET, &policy::STATS_GET),
+pub(crate) static OPS: [Op; 14] = [
+    Op::admin::<WanAdd>(uapi::CMD_WAN_ADD, &attrs::WAN_ADD),
+    Op::admin::<WanDel>(uapi::CMD_WAN_DEL, &attrs::WAN_DEL),
+    Op::read::<WanGet>(uapi::CMD_WAN_GET, &attrs::WAN_GET),
+    Op::dump::<WanGet>(uapi::CMD_WAN_GET, &attrs::WAN_GET_DUMP),
+    Op::admin::<GroupSet>(uapi::CMD_GROUP_SET, &attrs::GROUP_SET),
+    Op::admin::<GroupDel>(uapi::CMD_GROUP_DEL, &attrs::GROUP_DEL),
+    Op::dump::<GroupGet>(uapi::CMD_GROUP_GET, &attrs::GROUP_GET_DUMP),
+    Op::admin::<PolicyAdd>(uapi::CMD_POLICY_ADD, &attrs::POLICY_ADD),
+    Op::admin::<PolicyDel>(uapi::CMD_POLICY_DEL, &attrs::POLICY_DEL),
+    Op::dump::<PolicyGet>(uapi::CMD_POLICY_GET, &attrs::POLICY_GET_DUMP),
+    Op::admin::<PolicyReplace>(uapi::CMD_POLICY_REPLACE, &attrs::POLICY_REPLACE),
+    Op::admin::<ConfigSet>(uapi::CMD_CONFIG_SET, &attrs::CONFIG_SET),
+    Op::read::<ConfigGet>(uapi::CMD_CONFIG_GET, &attrs::CONFIG_GET),
+    Op::read::<StatsGet>(uapi::CMD_STATS_GET, &attrs::STATS_GET),
 ];
 
-fn name<'a>(request: &'a Request<'_>) -> Result<&'a CStr> {
+/// The name of a WAN or group.
+fn name<'a>(request: &'a Request<'_>, id: u16) -> Result<&'a CStr> {
     let name = request
-        .string(uapi::A_WAN_NAME)
-        .ok_or_else(|| request.missing(uapi::A_WAN_NAME, c"a WAN name is required"))?;
-    let is_odd = |b: u8| b <= b' ' || b == 0x7f || b == b'/';
+        .string(id)
+        .ok_or_else(|| request.missing(id, c"a name is required"))?;
+    let is_odd = |b: u8| b <= b' ' || b == 0x7f || b == b'/' || b == b',';
     if name.to_bytes().is_empty() || name.to_bytes().iter().any(|b| is_odd(*b)) {
-        return Err(request.fail(
-            EINVAL,
-            uapi::A_WAN_NAME,
-            c"a WAN name has no white space, control character or slash, and is not empty",
-        ));
+        let why = c"a name has no white space, control character, slash or comma, and is not empty";
+        return Err(request.fail(EINVAL, id, why));
+    }
+    if name == c"main" {
+        return Err(request.fail(EINVAL, id, c"main is the name of the main table"));
     }
     Ok(name)
 }
@@ -70,7 +92,7 @@ impl Do for WanAdd {
     type Instance = Instance;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
-        let name = name(request)?;
+        let name = name(request, uapi::A_WAN_NAME)?;
         let dev = request
             .string(uapi::A_WAN_DEV)
             .ok_or_else(|| request.missing(uapi::A_WAN_DEV, c"a device is required"))?;
@@ -100,7 +122,9 @@ impl Do for WanAdd {
             }
             _ => {}
         }
+        let id = request.u32(uapi::A_WAN_ID).unwrap_or(0);
         let new = Setting::new(
+            u8::try_from(id)?,
             CString::try_from(name)?,
             CString::try_from(dev)?,
             held.ifindex(),
@@ -109,10 +133,15 @@ impl Do for WanAdd {
             request.u64(uapi::A_WAN_DOWN_CAPACITY_BPS).unwrap_or(0),
         );
         drop(held);
-        instance.add(new).map_err(|e| match e {
-            EEXIST => request.fail(e, uapi::A_WAN_NAME, c"a WAN with this name exists"),
+        let tell = |why: &CStr| _ = request.fail_with(EADDRINUSE, uapi::A_WAN_NAME, why);
+        instance.add(new, tell).map_err(|e| match e {
+            EEXIST => request.fail(e, uapi::A_WAN_NAME, c"a WAN or group with this name exists"),
+            EALREADY => request.fail(e, uapi::A_WAN_ID, c"another WAN has this id"),
             EBUSY => request.fail(e, uapi::A_WAN_DEV, c"another WAN has this device"),
-            ENOSPC => request.fail(e, uapi::A_WAN_NAME, c"there are 250 WANs already"),
+            ENOSPC => {
+                let why = c"the mark mask has no room for one more id, nor for one that high";
+                request.fail(e, uapi::A_WAN_ID, why)
+            }
             EOPNOTSUPP => {
                 request.fail(e, uapi::A_WAN_NAME, c"connection tracking is not available")
             }
@@ -127,9 +156,10 @@ impl Do for WanDel {
     type Instance = Instance;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
-        let name = name(request)?;
+        let name = name(request, uapi::A_WAN_NAME)?;
         instance.remove(name).map_err(|e| match e {
             ENOENT => no_such_wan(request),
+            EBUSY => request.fail(e, uapi::A_WAN_NAME, c"a policy leads to this WAN"),
             e => e,
         })
     }
@@ -141,12 +171,13 @@ impl Do for WanGet {
     type Instance = Instance;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
-        let name = name(request)?;
+        let name = name(request, uapi::A_WAN_NAME)?;
+        let config = instance.config();
         instance
             .with_wans(|wans| {
                 let settings = wans.settings();
                 let setting = settings.position(name).and_then(|i| settings.wans.get(i))?;
-                Some(request.reply(|answer| write_wan(wans, setting, answer)))
+                Some(request.reply(|answer| write_wan(&config, wans, setting, answer)))
             })
             .flatten()
             .ok_or_else(|| no_such_wan(request))?
@@ -163,12 +194,13 @@ impl Dump for WanGet {
     }
 
     fn next(instance: &Instance, after: u32, answer: &mut Answer) -> Result<Option<u32>> {
+        let config = instance.config();
         instance
             .with_wans(|wans| {
                 let settings = wans.settings();
                 let next = settings.wans.iter().find(|w| u32::from(w.id) > after);
                 next.map(|setting| {
-                    write_wan(wans, setting, answer)?;
+                    write_wan(&config, wans, setting, answer)?;
                     Ok(u32::from(setting.id))
                 })
                 .transpose()
@@ -177,7 +209,7 @@ impl Dump for WanGet {
     }
 }
 
-fn write_wan(wans: &Wans, setting: &Setting, answer: &mut Answer) -> Result {
+fn write_wan(config: &Config, wans: &Wans, setting: &Setting, answer: &mut Answer) -> Result {
     use uapi::*;
     let reading = wans.read(setting.id).ok_or(ENOENT)?;
     answer.string(A_WAN_NAME, &setting.name)?;
@@ -197,12 +229,385 @@ fn write_wan(wans: &Wans, setting: &Setting, answer: &mut Answer) -> Result {
         answer.flag(A_WAN_CAPACITY_LEARNED)?;
     }
     answer.u32(A_WAN_STATE, setting.state)?;
-    answer.u32(A_WAN_MARK, mwb_wan::mark(setting.id))?;
-    answer.u32(A_WAN_MARK_MASK, MARK_MASK)?;
-    answer.u32(A_WAN_TABLE, setting.table())?;
+    answer.u32(A_WAN_MARK, config.marks.of(setting.id))?;
+    answer.u32(A_WAN_MARK_MASK, config.marks.mask())?;
+    answer.u32(A_WAN_TABLE, config.table(setting.id))?;
     answer.u64(A_WAN_UP_BPS, reading.up.rate_bps, A_WAN_PAD)?;
     answer.u64(A_WAN_DOWN_BPS, reading.down.rate_bps, A_WAN_PAD)?;
     answer.u64(A_WAN_CONNECTIONS, reading.connections, A_WAN_PAD)
+}
+
+struct GroupSet;
+
+impl Do for GroupSet {
+    type Instance = Instance;
+
+    fn handle(instance: &Instance, request: &Request<'_>) -> Result {
+        let name = name(request, uapi::A_GROUP_NAME)?;
+        let name = Name::new(name).ok_or(EINVAL)?;
+        if !request.flag(uapi::A_GROUP_WAN) {
+            return Err(request.missing(uapi::A_GROUP_WAN, c"a group has one WAN at least"));
+        }
+        let wans = request.strings(uapi::A_GROUP_WAN);
+        instance.set_group(name, wans).map_err(|e| match e {
+            ENOENT => request.fail(e, uapi::A_GROUP_WAN, c"one of these is no WAN"),
+            EEXIST => request.fail(e, uapi::A_GROUP_NAME, c"a WAN has this name"),
+            ENOSPC => request.fail(e, uapi::A_GROUP_NAME, c"there are 64 groups already"),
+            e => e,
+        })
+    }
+}
+
+struct GroupDel;
+
+impl Do for GroupDel {
+    type Instance = Instance;
+
+    fn handle(instance: &Instance, request: &Request<'_>) -> Result {
+        let name = name(request, uapi::A_GROUP_NAME)?;
+        let name = Name::new(name).ok_or(EINVAL)?;
+        instance.remove_group(&name).map_err(|e| match e {
+            ENOENT => request.fail(e, uapi::A_GROUP_NAME, c"no group has this name"),
+            EBUSY => request.fail(e, uapi::A_GROUP_NAME, c"a policy leads to this group"),
+            e => e,
+        })
+    }
+}
+
+struct GroupGet;
+
+impl Dump for GroupGet {
+    type Instance = Instance;
+
+    fn generation(instance: &Instance) -> u32 {
+        instance.with_policies(|policies| policies.generation)
+    }
+
+    fn next(instance: &Instance, after: u32, answer: &mut Answer) -> Result<Option<u32>> {
+        let next = instance.with_policies(|policies| {
+            let mut groups = policies.groups();
+            let next = groups.find(|(place, _)| *place >= after as usize);
+            next.map(|(place, group)| (place, *group))
+        });
+        let Some((place, group)) = next else {
+            return Ok(None);
+        };
+        answer.string(uapi::A_GROUP_NAME, group.name.as_c_str())?;
+        let written = instance.with_wans(|wans| {
+            let settings = wans.settings();
+            let mut members = settings.wans.iter().filter(|w| group.wans.contains(w.id));
+            members.try_for_each(|w| answer.string(uapi::A_GROUP_WAN, &w.name))
+        });
+        written.unwrap_or(Ok(()))?;
+        Ok(Some(u32::try_from(place)?.saturating_add(1)))
+    }
+}
+
+fn prefix(attrs: &Attrs<'_>, addr: u16, len: u16) -> Result<Option<Prefix>> {
+    let (bytes, bits) = match (attrs.payload(addr), attrs.u32(len)) {
+        (None, None) => return Ok(None),
+        (Some(bytes), Some(bits)) => (bytes, bits),
+        (Some(_), None) => return Err(attrs.missing(len, c"a prefix has a length")),
+        (None, Some(_)) => return Err(attrs.missing(addr, c"a prefix has an address")),
+    };
+    let Ok(v4) = <[u8; 4]>::try_from(bytes) else {
+        return Err(attrs.fail(EINVAL, addr, c"not an IPv4 address"));
+    };
+    let prefix = Prefix::new(IpAddr::from(v4), bits);
+    prefix.map(Some).ok_or_else(|| {
+        let why = c"longer than an address, or the address has bits beyond this length";
+        attrs.fail(EINVAL, len, why)
+    })
+}
+
+fn dports(attrs: &Attrs<'_>, protocol: Option<u8>) -> Result<Option<(u16, u16)>> {
+    /// TCP, UDP, DCCP, SCTP, UDP-Lite.
+    const HAVE_PORTS: [u8; 5] = [6, 17, 33, 132, 136];
+    let (min, max) = (
+        attrs.u32(uapi::A_POLICY_DPORT_MIN),
+        attrs.u32(uapi::A_POLICY_DPORT_MAX),
+    );
+    let Some(min) = min else {
+        return match max {
+            Some(_) => Err(attrs.missing(uapi::A_POLICY_DPORT_MIN, c"a range of ports begins")),
+            None => Ok(None),
+        };
+    };
+    let max = max.unwrap_or(min);
+    if max < min {
+        return Err(attrs.fail(
+            EINVAL,
+            uapi::A_POLICY_DPORT_MAX,
+            c"the range of ports ends before it begins",
+        ));
+    }
+    if !protocol.is_some_and(|p| HAVE_PORTS.contains(&p)) {
+        return Err(attrs.fail(
+            EINVAL,
+            uapi::A_POLICY_DPORT_MIN,
+            c"a port needs a protocol that has ports, such as tcp",
+        ));
+    }
+    Ok(Some((u16::try_from(min)?, u16::try_from(max)?)))
+}
+
+fn iif(attrs: &Attrs<'_>) -> Result<Option<Name>> {
+    let name = attrs.string(uapi::A_POLICY_IIF).and_then(Name::new);
+    match name.filter(|name| name.as_c_str().is_empty()) {
+        Some(_) => Err(attrs.fail(
+            EINVAL,
+            uapi::A_POLICY_IIF,
+            c"the name of the device is empty",
+        )),
+        None => Ok(name),
+    }
+}
+
+fn small(attrs: &Attrs<'_>, id: u16) -> Result<Option<u8>> {
+    Ok(attrs.u32(id).map(u8::try_from).transpose()?)
+}
+
+fn selector(attrs: &Attrs<'_>) -> Result<Selector> {
+    let protocol = small(attrs, uapi::A_POLICY_PROTO)?;
+    Ok(Selector {
+        pref: attrs.u32(uapi::A_POLICY_PREF).unwrap_or(uapi::POLICY_PREF),
+        src: prefix(attrs, uapi::A_POLICY_SRC, uapi::A_POLICY_SRC_LEN)?,
+        dst: prefix(attrs, uapi::A_POLICY_DST, uapi::A_POLICY_DST_LEN)?,
+        iif: iif(attrs)?,
+        protocol,
+        dports: dports(attrs, protocol)?,
+        dscp: small(attrs, uapi::A_POLICY_DSCP)?,
+    })
+}
+
+/// Selector, target, strictness.
+fn policy(attrs: &Attrs<'_>) -> Result<(Selector, Name, bool)> {
+    let to = attrs.string(uapi::A_POLICY_TO).and_then(Name::new);
+    let to = to.ok_or_else(|| attrs.missing(uapi::A_POLICY_TO, c"where to is required"))?;
+    let is_strict = attrs.flag(uapi::A_POLICY_STRICT);
+    if is_strict && to.as_c_str() == c"main" {
+        let why = c"main is never down, strict says nothing of it";
+        return Err(attrs.fail(EINVAL, uapi::A_POLICY_STRICT, why));
+    }
+    Ok((selector(attrs)?, to, is_strict))
+}
+
+fn explain(attrs: &Attrs<'_>, why: Unfit) -> Error {
+    match why {
+        Unfit::Unknown => attrs.fail(ENOENT, uapi::A_POLICY_TO, c"no WAN or group has this name"),
+        Unfit::Other(ENOSPC) => attrs.fail(
+            ENOSPC,
+            uapi::A_POLICY_TO,
+            c"there are 262144 policies already",
+        ),
+        Unfit::Other(e) => e,
+    }
+}
+
+struct PolicyAdd;
+
+impl Do for PolicyAdd {
+    type Instance = Instance;
+
+    fn handle(instance: &Instance, request: &Request<'_>) -> Result {
+        let (selector, to, is_strict) = policy(request)?;
+        let added = instance.add_policy(selector, to, is_strict);
+        added.map_err(|why| match why {
+            Unfit::Other(EEXIST) => {
+                let why = c"there is a policy for the same already";
+                request.fail(EEXIST, uapi::A_POLICY_TO, why)
+            }
+            why => explain(request, why),
+        })
+    }
+}
+
+struct PolicyDel;
+
+impl Do for PolicyDel {
+    type Instance = Instance;
+
+    fn handle(instance: &Instance, request: &Request<'_>) -> Result {
+        let wanted = selector(request)?;
+        let has_pref = request.flag(uapi::A_POLICY_PREF);
+        let to = request.string(uapi::A_POLICY_TO).and_then(Name::new);
+        let is_strict = request.flag(uapi::A_POLICY_STRICT);
+        let removed = instance.remove_policy(&wanted, |policy| {
+            let has = &policy.selector;
+            (!has_pref || wanted.pref == has.pref)
+                && (wanted.src.is_none() || wanted.src == has.src)
+                && (wanted.dst.is_none() || wanted.dst == has.dst)
+                && (wanted.iif.is_none() || wanted.iif == has.iif)
+                && (wanted.protocol.is_none() || wanted.protocol == has.protocol)
+                && (wanted.dports.is_none() || wanted.dports == has.dports)
+                && (wanted.dscp.is_none() || wanted.dscp == has.dscp)
+                && to.is_none_or(|to| to == policy.to_name)
+                && (!is_strict || policy.is_strict)
+        });
+        removed.map_err(|e| match e {
+            ENOENT => request.fail(e, uapi::A_POLICY_PREF, c"no policy has all of these"),
+            ENOTUNIQ => request.fail(
+                e,
+                uapi::A_POLICY_PREF,
+                c"several policies have all of these",
+            ),
+            e => e,
+        })
+    }
+}
+
+struct PolicyGet;
+
+impl Dump for PolicyGet {
+    type Instance = Instance;
+
+    fn generation(instance: &Instance) -> u32 {
+        instance.with_policies(|policies| policies.generation)
+    }
+
+    fn next(instance: &Instance, after: u32, answer: &mut Answer) -> Result<Option<u32>> {
+        instance.with_policies(|policies| {
+            let next = policies.get(after as usize);
+            next.map(|policy| {
+                write_policy(policy, answer)?;
+                Ok(after.saturating_add(1))
+            })
+            .transpose()
+        })
+    }
+}
+
+fn write_policy(policy: &Policy, answer: &mut Answer) -> Result {
+    use uapi::*;
+    let selector = &policy.selector;
+    answer.u32(A_POLICY_PREF, selector.pref)?;
+    let mut prefix = |prefix: &Option<Prefix>, id, len_id| match prefix {
+        Some(prefix) => {
+            match prefix.addr() {
+                IpAddr::V4(v4) => answer.bytes(id, &v4.octets())?,
+                IpAddr::V6(v6) => answer.bytes(id, &v6.octets())?,
+            }
+            answer.u32(len_id, prefix.len())
+        }
+        None => Ok(()),
+    };
+    prefix(&selector.src, A_POLICY_SRC, A_POLICY_SRC_LEN)?;
+    prefix(&selector.dst, A_POLICY_DST, A_POLICY_DST_LEN)?;
+    if let Some(iif) = selector.iif {
+        answer.string(A_POLICY_IIF, iif.as_c_str())?;
+    }
+    if let Some(protocol) = selector.protocol {
+        answer.u32(A_POLICY_PROTO, protocol.into())?;
+    }
+    if let Some((min, max)) = selector.dports {
+        answer.u32(A_POLICY_DPORT_MIN, min.into())?;
+        answer.u32(A_POLICY_DPORT_MAX, max.into())?;
+    }
+    if let Some(dscp) = selector.dscp {
+        answer.u32(A_POLICY_DSCP, dscp.into())?;
+    }
+    answer.string(A_POLICY_TO, policy.to_name.as_c_str())?;
+    if policy.is_strict {
+        answer.flag(A_POLICY_STRICT)?;
+    }
+    let connections = policy.connections.load(Relaxed);
+    answer.u64(A_POLICY_CONNECTIONS, connections, A_POLICY_PAD)?;
+    answer.u64(A_POLICY_MISSED, policy.missed.load(Relaxed), A_POLICY_PAD)
+}
+
+struct PolicyReplace;
+
+impl Do for PolicyReplace {
+    type Instance = Instance;
+
+    fn handle(instance: &Instance, request: &Request<'_>) -> Result {
+        let portid = request.portid();
+        if request.flag(uapi::A_POLICIES_BEGIN) {
+            instance.begin_policies(portid);
+        }
+        let staged = request.nests(uapi::A_POLICIES_POLICY, &attrs::POLICY_ADD, |attrs| {
+            let (selector, to, is_strict) = policy(attrs)?;
+            let staged = instance.stage_policy(portid, selector, to, is_strict);
+            staged.map_err(|why| explain(attrs, why))
+        });
+        let done = match staged {
+            Ok(()) if request.flag(uapi::A_POLICIES_MORE) => Ok(()),
+            Ok(()) => instance.commit_policies(portid),
+            Err(e) => Err(e),
+        };
+        done.inspect_err(|_| instance.abort_policies(portid))
+            .map_err(|e| match e {
+                ECANCELED => request.fail(
+                    e,
+                    uapi::A_POLICIES_BEGIN,
+                    c"not begun, or another replacement began meanwhile",
+                ),
+                EEXIST => request.fail(
+                    e,
+                    uapi::A_POLICIES_POLICY,
+                    c"two of these policies are for the same",
+                ),
+                ESTALE => request.fail(
+                    e,
+                    uapi::A_POLICIES_POLICY,
+                    c"a WAN or group that these lead to went meanwhile",
+                ),
+                e => e,
+            })
+    }
+}
+
+struct ConfigSet;
+
+impl Do for ConfigSet {
+    type Instance = Instance;
+
+    fn handle(instance: &Instance, request: &Request<'_>) -> Result {
+        use uapi::*;
+        let marks = request.u32(A_CONFIG_MARK_MASK).map(|mask| {
+            Marks::new(mask).ok_or_else(|| {
+                let why = c"a mark mask has three bits at least, and no gap";
+                request.fail(EINVAL, A_CONFIG_MARK_MASK, why)
+            })
+        });
+        let marks = marks.transpose()?;
+        let numbers = [A_CONFIG_MARK_MASK, A_CONFIG_RULE_PREF, A_CONFIG_TABLE_BASE];
+        let number = numbers.into_iter().find(|id| request.flag(*id));
+        let number = number.unwrap_or(A_CONFIG_MARK_MASK);
+        let tell = |why: &CStr| _ = request.fail_with(EADDRINUSE, number, why);
+        let change = |config: &mut Config| {
+            let set = |to: &mut u32, id| *to = request.u32(id).unwrap_or(*to);
+            set(&mut config.granularity, A_CONFIG_GRANULARITY);
+            set(&mut config.pair_timeout_s, A_CONFIG_PAIR_TIMEOUT);
+            set(&mut config.last_resort, A_CONFIG_LAST_RESORT);
+            set(&mut config.rule_pref, A_CONFIG_RULE_PREF);
+            set(&mut config.table_base, A_CONFIG_TABLE_BASE);
+            config.marks = marks.unwrap_or(config.marks);
+        };
+        instance.configure(change, tell).map_err(|e| match e {
+            EBUSY => request.fail(e, number, c"can be changed only while there is no WAN"),
+            e => e,
+        })
+    }
+}
+
+struct ConfigGet;
+
+impl Do for ConfigGet {
+    type Instance = Instance;
+
+    fn handle(instance: &Instance, request: &Request<'_>) -> Result {
+        use uapi::*;
+        let config = instance.config();
+        request.reply(|answer| {
+            answer.u32(A_CONFIG_GRANULARITY, config.granularity)?;
+            answer.u32(A_CONFIG_PAIR_TIMEOUT, config.pair_timeout_s)?;
+            answer.u32(A_CONFIG_LAST_RESORT, config.last_resort)?;
+            answer.u32(A_CONFIG_MARK_MASK, config.marks.mask())?;
+            answer.u32(A_CONFIG_RULE_PREF, config.rule_pref)?;
+            answer.u32(A_CONFIG_TABLE_BASE, config.table_base)
+        })
+    }
 }
 
 struct StatsGet;
@@ -230,7 +635,19 @@ impl Do for StatsGet {
                 A_STATS_NOT_BALANCED,
                 stats.sum::<{ mwb_nf::NOT_BALANCED }>(),
             ),
+            (A_STATS_BY_POLICY, stats.sum::<{ mwb_nf::BY_POLICY }>()),
+            (A_STATS_UNREACHABLE, stats.sum::<{ mwb_nf::UNREACHABLE }>()),
         ];
+        let (mut pairs, mut pair_hits, mut pair_evictions) = (0, 0, 0);
+        instance.with_router(|router| {
+            if let Some(router) = router {
+                router.path().chooser.with_pairs(|kept| {
+                    pairs = kept.kept();
+                    pair_hits = kept.hits();
+                    pair_evictions = kept.evictions();
+                });
+            }
+        });
         let (cache, slots, passes, changes) = instance.with_router(|router| match router {
             Some(router) => {
                 let entries = &router.path().entries;
@@ -244,6 +661,9 @@ impl Do for StatsGet {
             for (id, value) in counters {
                 answer.u64(id, value, A_STATS_PAD)?;
             }
+            answer.u32(A_STATS_PAIRS, pairs)?;
+            answer.u64(A_STATS_PAIR_HITS, pair_hits, A_STATS_PAD)?;
+            answer.u64(A_STATS_PAIR_EVICTIONS, pair_evictions, A_STATS_PAD)?;
             answer.u32(A_STATS_CACHE, cache)?;
             answer.u32(A_STATS_DST_SLOTS, slots)?;
             answer.u64(A_STATS_ROUTE_SYNCS, passes, A_STATS_PAD)?;

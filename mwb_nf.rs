@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The hook: from a packet to its WAN and its dst.
+//! The hooks: from a packet to its WAN and its dst.
 //!
 //! A connection is ours when its mark says so. The first packet decides that; every later one costs two
 //! marks and a dst that is taken or looked up.
@@ -8,34 +8,49 @@
 #![forbid(unsafe_code)]
 
 use crate::{
-    mwb_entry::Entries,
-    mwb_wan::{
-        self,
-        Wans,
-        MARK_MASK, //
+    mwb_choice::{
+        Choice,
+        Chooser, //
     },
+    mwb_config::Marks,
+    mwb_entry::Entries,
+    mwb_pair,
+    mwb_policy::New,
+    mwb_wan::Wans,
     rust::{
         conntrack::{
             self,
             Conn,
-            Dir, //
+            Dir,
+            Info, //
         },
         counters::Counters,
         dst::{
             Found,
             Key, //
         },
+        netdev,
         netfilter::{
             self,
+            LocalOut,
             Prerouting,
             Verdict, //
         },
         netns::Net,
-        skb::Skb,
+        skb::{
+            Bound,
+            Bridged,
+            Incoming,
+            Outgoing,
+            Skb, //
+        },
         work::Task, //
     }, //
 };
-use kernel::sync::Arc;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 /// Every packet of a tracked connection counts once as one of the first three.
 pub(crate) const HITS: usize = 0;
@@ -45,65 +60,140 @@ pub(crate) const OBSOLETE: usize = 3;
 pub(crate) const CONNECTIONS: usize = 4;
 pub(crate) const INBOUND: usize = 5;
 pub(crate) const NOT_BALANCED: usize = 6;
+pub(crate) const BY_POLICY: usize = 7;
+pub(crate) const UNREACHABLE: usize = 8;
 
 /// What is counted, since the instance exists.
-pub(crate) type Stats = Counters<7>;
+pub(crate) type Stats = Counters<9>;
 
 /// How often the entries are looked after.
 const TEND_MS: u32 = 1000;
 
-/// What the hook works on.
+/// What the hooks work on.
 pub(crate) struct Path {
+    pub(crate) marks: Marks,
     pub(crate) wans: Arc<Wans>,
     pub(crate) entries: Entries,
+    pub(crate) chooser: Chooser,
     pub(crate) stats: Arc<Stats>,
 }
 
 impl Prerouting for Path {
     #[inline]
-    fn packet(&self, net: &Net, skb: &mut Skb<'_>) -> Verdict {
-        let Some((ct, info)) = skb.conntrack() else {
+    fn incoming(&self, net: &Net, packet: &mut Incoming<'_>) -> Verdict {
+        let Some((ct, info)) = packet.conntrack() else {
             return Verdict::Accept;
         };
-        let mark = ct.mark() & MARK_MASK;
+        let mark = ct.mark() & self.marks.mask();
+        let bridged = packet.bridged();
         if mark == 0 {
-            let is_first = (info.is_new() || info.is_related()) && !ct.is_confirmed();
-            if is_first && !skb.is_taken() && !skb.iif().is_l3mdev() {
-                self.first(net, skb, ct);
+            if is_first(packet, ct, info) && bridged != Bridged::Through && is_fair_game(packet) {
+                self.first_incoming(net, packet, ct, bridged);
             } else {
                 self.stats.count::<ALONE>();
             }
             return Verdict::Accept;
         }
-
-        // Without its mark it would take the default route of main, whatever else it is.
-        skb.set_mark(skb.mark() & !MARK_MASK | mark);
-        let is_error = info.is_related() && skb.is_icmp();
-        if is_error || skb.has_ip_options() || skb.is_taken() {
+        if bridged == Bridged::Through {
             self.stats.count::<ALONE>();
             return Verdict::Accept;
         }
-        let key = Key {
-            iif: skb.iif().ifindex(),
-            mark: skb.mark(),
-            dscp: skb.dscp(),
-        };
-        match self.entries.take(net, ct, info.dir(), key, skb) {
+
+        // Without its mark it would take the default route of main, whatever else it is.
+        let given = packet.mark();
+        packet.set_mark(given & !self.marks.mask() | mark);
+        if is_error(packet, info)
+            || packet.has_ip_options()
+            || packet.is_taken()
+            || bridged == Bridged::Routed
+        {
+            self.stats.count::<ALONE>();
+            return Verdict::Accept;
+        }
+        let key = key_of(packet);
+        match self.entries.take(net, ct, info.dir(), key, packet) {
             Found::Hit => {
                 self.stats.count::<HITS>();
+                return Verdict::Accept;
+            }
+            Found::Local => {
+                self.stats.count::<HITS>();
+                self.unmark(packet);
                 return Verdict::Accept;
             }
             Found::Obsolete => self.stats.count::<OBSOLETE>(),
             Found::Miss => {}
         }
         // No slot is for a device of a VRF, so a hit need not ask.
-        if skb.iif().is_l3mdev() {
+        if packet.iif().is_l3mdev() {
             self.stats.count::<ALONE>();
         } else {
             self.stats.count::<LOOKUPS>();
-            self.look_up(net, skb, ct, info.dir(), key);
+            self.later_incoming(net, packet, ct, info.dir(), key);
         }
         Verdict::Accept
+    }
+}
+
+impl LocalOut for Path {
+    fn outgoing(&self, net: &Net, packet: &mut Outgoing<'_>) -> Verdict {
+        let Some((ct, info)) = packet.conntrack() else {
+            return Verdict::Accept;
+        };
+        let Some(dst) = packet
+            .dst()
+            .filter(|dst| dst.is_unicast() && !dst.is_xfrm())
+        else {
+            return Verdict::Accept;
+        };
+        let mark = ct.mark() & self.marks.mask();
+        if mark == 0 {
+            // Most of what the router says to hosts of the LAN ends here.
+            let at = self.wans.by_ifindex(dst.oif());
+            return match at.filter(|_| is_first(packet, ct, info) && !ct.is_expected()) {
+                Some(at) => self.first_outgoing(net, packet, ct, at),
+                None => Verdict::Accept,
+            };
+        }
+        let given = packet.mark();
+        packet.set_mark(given & !self.marks.mask() | mark);
+        let id = self.marks.id(mark);
+        let oif = dst.oif();
+        if self.wans.is_at(id, oif) || self.wans.by_ifindex(oif).is_none() {
+            self.stats.count::<ALONE>();
+            return Verdict::Accept;
+        }
+        self.stats.count::<LOOKUPS>();
+        verdict(packet.reroute(net).map(drop))
+    }
+}
+
+fn verdict(outcome: Result) -> Verdict {
+    outcome.map_or_else(Verdict::Drop, |()| Verdict::Accept)
+}
+
+/// An ICMP error about a connection.
+#[inline]
+fn is_error(packet: &Skb<'_>, info: Info) -> bool {
+    info.is_related() && packet.is_icmp()
+}
+
+/// Whether it is the packet that opens a connection.
+fn is_first(packet: &Skb<'_>, ct: &Conn, info: Info) -> bool {
+    !ct.is_confirmed() && (info.is_new() || info.is_related()) && !is_error(packet, info)
+}
+
+/// Whether nobody else has a say in where a packet goes.
+fn is_fair_game(packet: &Incoming<'_>) -> bool {
+    !packet.is_taken() && !packet.is_unwrapped() && !packet.iif().is_l3mdev()
+}
+
+#[inline]
+fn key_of(packet: &Incoming<'_>) -> Key {
+    Key {
+        iif: packet.iif().ifindex(),
+        mark: packet.mark(),
+        dscp: packet.dscp(),
     }
 }
 
@@ -111,44 +201,60 @@ impl Prerouting for Path {
 enum First {
     /// It leaves through a WAN.
     Outbound,
-    /// It comes in through this WAN, to the router or to a host behind it: so must its replies leave. (Those
-    /// of the router itself do not pass here.)
+    /// It comes in through this WAN, to the router or to a host behind it: so must its replies leave.
     Inbound(u8),
     /// It is none of ours.
     Other,
 }
 
 impl Path {
-    /// The first packet of a connection: is it ours, and whose is it?
+    /// The mark is there to find a route by. Nothing else of the router's own has a use for it; and should
+    /// there be another packet inside, it would come out with the mark.
+    fn unmark(&self, packet: &mut Skb<'_>) {
+        let mark = packet.mark();
+        packet.set_mark(mark & !self.marks.mask());
+    }
+
+    /// The first packet of a connection that comes in: is it ours, and whose is it?
     #[cold]
-    fn first(&self, net: &Net, skb: &mut Skb<'_>, ct: &Conn) {
-        let chosen = mwb_wan::id_of(skb.mark());
-        let (first, id) = if chosen != 0 {
-            // A rule of the user's own has chosen.
-            let is_usable = self.wans.is_up(chosen);
-            (First::Outbound, is_usable.then_some(chosen))
-        } else {
-            let first = self.classify(skb);
-            let id = match first {
-                First::Outbound => self.wans.pick(net),
-                First::Inbound(id) => Some(id),
-                First::Other => None,
-            };
-            (first, id)
+    fn first_incoming(&self, net: &Net, packet: &mut Incoming<'_>, ct: &Conn, bridged: Bridged) {
+        let by_user = packet.mark() & self.marks.mask();
+        let first = match by_user {
+            0 if ct.is_expected() => First::Other,
+            0 => self.classify(net, packet),
+            _ => First::Outbound,
         };
         // The stack repeats a lookup that failed, and knows what to say of it.
-        skb.drop_dst();
-        let Some(id) = id else {
-            self.stats.count::<NOT_BALANCED>();
-            self.stats.count::<ALONE>();
-            return;
+        packet.drop_dst();
+        let choice = match first {
+            First::Outbound if by_user != 0 => self.by_user(by_user),
+            First::Outbound => self.choose(net, packet, ct, Some(packet.iif()), false),
+            First::Inbound(id) => Choice::Wan(self.marks.of(id)),
+            First::Other => Choice::Main,
         };
-        if skb.has_ip_options() {
+        let mark = match choice {
+            Choice::Wan(mark) => mark,
+            Choice::Main => {
+                self.stats.count::<NOT_BALANCED>();
+                self.stats.count::<ALONE>();
+                return;
+            }
+            Choice::Nowhere => {
+                self.refuse(packet);
+                return;
+            }
+        };
+        let is_marked_only = packet.has_ip_options() || bridged == Bridged::Routed;
+        if is_marked_only {
             self.stats.count::<ALONE>();
         } else {
             self.stats.count::<LOOKUPS>();
         }
-        let oif = self.assign(net, skb, ct, id);
+        self.assign(packet, ct, mark);
+        let mut oif = None;
+        if !is_marked_only {
+            oif = self.look_up(net, packet, ct, Dir::Orig, key_of(packet));
+        }
         if let First::Inbound(_) = first {
             // Whoever calls from outside has no say in where others are placed.
             self.stats.count::<INBOUND>();
@@ -156,61 +262,189 @@ impl Path {
         }
         // A route that is more specific than a default has the last word.
         let other = oif.and_then(|oif| self.wans.by_ifindex(oif));
-        let id = match other.filter(|other| *other != id && chosen == 0) {
-            Some(other) => {
-                self.assign(net, skb, ct, other);
-                other
+        let other = other.filter(|id| *id != self.marks.id(mark) && by_user == 0);
+        let mark = other.map_or(mark, |id| self.marks.of(id));
+        if other.is_some() {
+            self.assign(packet, ct, mark);
+            self.look_up(net, packet, ct, Dir::Orig, key_of(packet));
+        }
+        self.placed(mark);
+    }
+
+    /// The first packet of a connection of the router's own, whose route leads through the WAN `at`.
+    #[cold]
+    fn first_outgoing(&self, net: &Net, packet: &mut Outgoing<'_>, ct: &Conn, at: u8) -> Verdict {
+        let by_user = packet.mark() & self.marks.mask();
+        // What its sender has bound to a WAN stays there, as does what has a source address of one that its
+        // route would not give it. A mark that the route has nothing to do with is that of a packet inside.
+        let owner = netdev::by_addr(net, packet.saddr());
+        let owner = owner.and_then(|ifindex| self.wans.by_ifindex(ifindex));
+        let choice = match (packet.bound(), owner) {
+            _ if by_user != 0 && self.marks.id(by_user) == at => Choice::Wan(by_user),
+            (Bound::Device, _) => Choice::Wan(self.marks.of(at)),
+            (Bound::Address, Some(id)) => Choice::Wan(self.marks.of(id)),
+            (_, Some(id)) if id != at => Choice::Wan(self.marks.of(id)),
+            _ => {
+                self.unmark(packet);
+                self.choose(net, packet, ct, None, packet.is_of_kernel())
             }
-            None => id,
         };
-        self.wans.place(id);
-        self.stats.count::<CONNECTIONS>();
+        let mark = match choice {
+            Choice::Wan(mark) => mark,
+            Choice::Main => {
+                self.stats.count::<NOT_BALANCED>();
+                self.stats.count::<ALONE>();
+                return Verdict::Accept;
+            }
+            Choice::Nowhere => {
+                self.refuse(packet);
+                return verdict(packet.reroute(net).map(drop));
+            }
+        };
+        self.assign(packet, ct, mark);
+        let id = self.marks.id(mark);
+        if id == at {
+            self.stats.count::<ALONE>();
+            self.placed(mark);
+            return Verdict::Accept;
+        }
+        self.stats.count::<LOOKUPS>();
+        let dst = match packet.reroute(net) {
+            Ok(dst) => dst,
+            Err(e) => return Verdict::Drop(e),
+        };
+        // As above: a more specific route has the last word.
+        let other = dst.and_then(|dst| self.wans.by_ifindex(dst.oif()));
+        let mark = match other.filter(|other| *other != id) {
+            Some(other) => {
+                let mark = self.marks.of(other);
+                self.assign(packet, ct, mark);
+                mark
+            }
+            None => mark,
+        };
+        self.placed(mark);
+        Verdict::Accept
     }
 
     /// Where a connection goes without us.
-    fn classify(&self, skb: &mut Skb<'_>) -> First {
-        let Some(dst) = skb.route() else {
+    fn classify(&self, net: &Net, packet: &mut Incoming<'_>) -> First {
+        let iif = packet.iif();
+        let from = self.wans.by_ifindex(iif.ifindex());
+        let from = from.filter(|id| self.wans.is_up(*id));
+        let mut route = packet.route();
+        if let (None, Some(id)) = (&route, from.filter(|_| iif.checks_mark())) {
+            // The source may be valid only for what has the mark of the WAN.
+            let mark = packet.mark();
+            packet.set_mark(mark & !self.marks.mask() | self.marks.of(id));
+            route = packet.route();
+            packet.set_mark(mark);
+        }
+        let Some(dst) = route else {
             return First::Other;
         };
         if dst.is_unicast() && self.wans.by_ifindex(dst.oif()).is_some() {
+            if packet.is_to_be_wrapped(net) {
+                return First::Other;
+            }
             return First::Outbound;
         }
         if !dst.is_unicast() && !dst.is_local() {
             return First::Other;
         }
-        let id = self.wans.by_ifindex(skb.iif().ifindex());
-        id.filter(|id| self.wans.is_up(*id))
-            .map_or(First::Other, First::Inbound)
+        from.map_or(First::Other, First::Inbound)
     }
 
-    /// Gives a new connection to a WAN. Returns the device that its packets leave through, if known.
-    fn assign(&self, net: &Net, skb: &mut Skb<'_>, ct: &Conn, id: u8) -> Option<u32> {
-        let mark = mwb_wan::mark(id);
-        ct.set_mark(ct.mark() & !MARK_MASK | mark);
-        skb.set_mark(skb.mark() & !MARK_MASK | mark);
-        if skb.has_ip_options() {
-            return None;
+    /// A rule of the user's own has chosen.
+    fn by_user(&self, mark: u32) -> Choice {
+        if self.wans.is_up(self.marks.id(mark)) {
+            Choice::Wan(mark)
+        } else {
+            Choice::Main
         }
-        let key = Key {
-            iif: skb.iif().ifindex(),
-            mark: skb.mark(),
-            dscp: skb.dscp(),
+    }
+
+    fn choose(
+        &self,
+        net: &Net,
+        packet: &Skb<'_>,
+        ct: &Conn,
+        iif: Option<&netdev::Device>,
+        is_of_kernel: bool,
+    ) -> Choice {
+        let new = New {
+            flow: &ct.flow(),
+            iif,
+            dscp: packet.dscp() >> 2,
         };
-        self.look_up(net, skb, ct, Dir::Orig, key)
+        self.chooser.choose(net, &self.wans, &new, is_of_kernel)
+    }
+
+    /// A packet that must not go anywhere: the rule for its mark says so to its sender.
+    fn refuse(&self, packet: &mut Skb<'_>) {
+        let mark = packet.mark();
+        packet.set_mark(mark & !self.marks.mask() | self.marks.nowhere());
+        self.stats.count::<UNREACHABLE>();
+        self.stats.count::<ALONE>();
+    }
+
+    /// Gives a new connection a mark.
+    fn assign(&self, packet: &mut Skb<'_>, ct: &Conn, mark: u32) {
+        ct.set_mark(ct.mark() & !self.marks.mask() | mark);
+        let given = packet.mark();
+        packet.set_mark(given & !self.marks.mask() | mark);
+    }
+
+    fn placed(&self, mark: u32) {
+        self.wans.place(self.marks.id(mark));
+        self.stats.count::<CONNECTIONS>();
+        if mark & !self.marks.id_mask() != 0 {
+            self.stats.count::<BY_POLICY>();
+        }
+    }
+
+    /// A packet of a connection of ours that has no valid dst.
+    #[cold]
+    fn later_incoming(&self, net: &Net, packet: &mut Incoming<'_>, ct: &Conn, dir: Dir, key: Key) {
+        let is_lost = dir == Dir::Orig && !self.wans.is_up(self.marks.id(key.mark));
+        if is_lost && self.is_strict(packet, ct) {
+            // Another WAN is no choice for it.
+            self.refuse(packet);
+            return;
+        }
+        self.look_up(net, packet, ct, dir, key);
+    }
+
+    /// Whether a policy wants a connection to go nowhere when it cannot go where the policy leads.
+    fn is_strict(&self, packet: &Incoming<'_>, ct: &Conn) -> bool {
+        self.chooser.is_strict(&New {
+            flow: &ct.flow(),
+            iif: Some(packet.iif()),
+            dscp: packet.dscp() >> 2,
+        })
     }
 
     /// Looks the route of a packet up, and keeps it for those that follow. Returns the device that it
     /// leaves through.
-    #[cold]
-    fn look_up(&self, net: &Net, skb: &mut Skb<'_>, ct: &Conn, dir: Dir, key: Key) -> Option<u32> {
+    fn look_up(
+        &self,
+        net: &Net,
+        packet: &mut Incoming<'_>,
+        ct: &Conn,
+        dir: Dir,
+        key: Key,
+    ) -> Option<u32> {
         let genid = net.genid_ipv4();
-        match skb.route() {
+        match packet.route() {
             Some(dst) if dst.is_unicast() || dst.is_local() => {
                 self.entries.keep(net, ct, dir, key, &dst, genid);
+                if dst.is_local() {
+                    self.unmark(packet);
+                }
                 Some(dst.oif())
             }
             _ => {
-                skb.drop_dst();
+                packet.drop_dst();
                 None
             }
         }
@@ -220,17 +454,34 @@ impl Path {
     /// id is given to another. One whose first packet waits in a queue of userspace's is missed.
     pub(crate) fn forget(&self, id: u8) {
         netfilter::synchronize();
+        self.chooser.forget(id);
         conntrack::for_each(self.entries.net(), |ct| {
-            if mwb_wan::id_of(ct.mark()) == id {
-                ct.clear_mark(MARK_MASK);
+            if self.marks.id(ct.mark()) == id {
+                ct.clear_mark(self.marks.mask());
             }
+        });
+    }
+
+    /// A pair stays where it is for as long as it has a connection.
+    pub(crate) fn refresh_pairs(&self) {
+        self.chooser.with_pairs(|pairs| {
+            conntrack::for_each(self.entries.net(), |ct| {
+                let id = self.marks.id(ct.mark());
+                if id != 0 {
+                    pairs.refresh(mwb_pair::Key::of(&ct.flow()), id);
+                }
+            });
         });
     }
 }
 
+/// What is done from time to time.
 impl Task for Path {
     fn run(&self) -> Option<u32> {
         self.entries.tend();
+        if self.chooser.is_refresh_due() {
+            self.refresh_pairs();
+        }
         Some(TEND_MS)
     }
 }

@@ -2,24 +2,24 @@
 
 //! Policy rules, one table per WAN, default routes: what they should be, and what has to be done for it.
 //!
-//! Pure: [`crate::mwb_sync`] carries it out. A WAN with id n that is up has
+//! Pure: [`crate::mwb_sync`] carries it out. With the numbers that are the default, a WAN with id n that is
+//! up has
 //!
 //! - `pref 7000+n fwmark n/mask lookup 7000+n`, and in front of all of these, once,
 //!   `pref 7000 lookup main suppress_prefixlength 0`, so that whatever is more specific in main wins;
 //! - in table 7000+n its default route, and a copy of each connected route of main;
 //! - in main its default route, with metric n.
+//!
+//! Behind them come `fwmark nowhere/mask unreachable`, if anything can be marked so, and `unreachable` for
+//! all that is left while no WAN is up, if that is what the last resort is to be.
 
 #![forbid(unsafe_code)]
 
 use crate::{
+    mwb_config::Config,
     mwb_nlmsg::{
         Attrs,
         Message, //
-    },
-    mwb_wan::{
-        self,
-        MARK_MASK,
-        TABLE_BASE, //
     },
     rust::rtnetlink::number::*, //
 };
@@ -39,11 +39,27 @@ pub(crate) const PROTOCOL: u8 = 119;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rule {
     family: u8,
-    preference: u32,
-    mark: u32,
-    mask: u32,
-    table: u32,
+    pub(crate) preference: u32,
+    pub(crate) mark: u32,
+    pub(crate) mask: u32,
+    /// `FR_ACT_*`
+    action: u8,
+    pub(crate) table: u32,
     suppress_prefix_len: Option<u32>,
+}
+
+impl Rule {
+    fn new(preference: u32) -> Self {
+        Self {
+            family: AF_INET,
+            preference,
+            mark: 0,
+            mask: 0,
+            action: FR_ACT_TO_TBL,
+            table: 0,
+            suppress_prefix_len: None,
+        }
+    }
 }
 
 /// A route to the networks behind one next hop.
@@ -83,10 +99,6 @@ pub(crate) struct Uplink {
 }
 
 impl Uplink {
-    pub(crate) fn table(&self) -> u32 {
-        mwb_wan::table(self.id)
-    }
-
     fn default_route(&self, table: u32, metric: u32) -> Route {
         Route {
             table,
@@ -108,16 +120,28 @@ impl Uplink {
 /// A set of objects, in order.
 pub(crate) type Objects = RBTree<Object, ()>;
 
-/// All that should be, given the WANs that can carry traffic and the connected routes of main.
-pub(crate) fn desired(uplinks: &[Uplink], connected: &[Route]) -> Result<Objects> {
+/// What the rules and routes follow from.
+pub(crate) struct Inputs<'a> {
+    pub(crate) config: &'a Config,
+    /// The WANs that can carry traffic.
+    pub(crate) uplinks: &'a [Uplink],
+    /// The connected routes of main.
+    pub(crate) connected: &'a [Route],
+    /// Packets may be marked to go nowhere.
+    pub(crate) has_nowhere: bool,
+}
+
+/// All that should be.
+pub(crate) fn desired(inputs: &Inputs<'_>) -> Result<Objects> {
+    let config = inputs.config;
     let mut all = Objects::new();
     let mut want = |object| {
         all.try_create_and_insert(object, (), GFP_KERNEL)
             .map(|_| ())
     };
-    for uplink in uplinks {
-        let table = uplink.table();
-        for route in connected {
+    for uplink in inputs.uplinks {
+        let table = config.table(uplink.id);
+        for route in inputs.connected {
             want(Object::Route(Route { table, ..*route }))?;
         }
         want(Object::Route(uplink.default_route(table, 0)))?;
@@ -125,22 +149,32 @@ pub(crate) fn desired(uplinks: &[Uplink], connected: &[Route]) -> Result<Objects
             uplink.default_route(RT_TABLE_MAIN, u32::from(uplink.id)),
         ))?;
         want(Object::Rule(Rule {
-            family: AF_INET,
-            preference: table,
-            mark: mwb_wan::mark(uplink.id),
-            mask: MARK_MASK,
+            mark: config.marks.of(uplink.id),
+            mask: config.marks.id_mask(),
             table,
-            suppress_prefix_len: None,
+            ..Rule::new(config.preference(uplink.id))
         }))?;
     }
-    if !uplinks.is_empty() {
+    let is_last_resort = inputs.uplinks.is_empty() && config.is_unreachable_without_wan();
+    if !inputs.uplinks.is_empty() || is_last_resort {
         want(Object::Rule(Rule {
-            family: AF_INET,
-            preference: TABLE_BASE,
-            mark: 0,
-            mask: 0,
             table: RT_TABLE_MAIN,
             suppress_prefix_len: Some(0),
+            ..Rule::new(config.rule_pref)
+        }))?;
+    }
+    if inputs.has_nowhere {
+        want(Object::Rule(Rule {
+            mark: config.marks.nowhere(),
+            mask: config.marks.id_mask(),
+            action: FR_ACT_UNREACHABLE,
+            ..Rule::new(config.preference_nowhere())
+        }))?;
+    }
+    if is_last_resort {
+        want(Object::Rule(Rule {
+            action: FR_ACT_UNREACHABLE,
+            ..Rule::new(config.preference_last_resort())
         }))?;
     }
     Ok(all)
@@ -191,16 +225,15 @@ impl Route {
 }
 
 impl Rule {
-    fn parse(header: &[u8], attrs: Attrs<'_>) -> Option<Self> {
+    /// Also tells the protocol that the rule came by.
+    fn parse(header: &[u8], attrs: Attrs<'_>) -> Option<(u8, Self)> {
         let mut rule = Self {
             family: *header.first()?,
-            preference: 0,
-            mark: 0,
-            mask: 0,
             table: u32::from(*header.get(4)?),
-            suppress_prefix_len: None,
+            action: *header.get(7)?,
+            ..Self::new(0)
         };
-        let mut is_ours = false;
+        let mut protocol = 0;
         for attr in attrs {
             match attr.kind {
                 FRA_PRIORITY => rule.preference = attr.u32()?,
@@ -210,21 +243,23 @@ impl Rule {
                 FRA_SUPPRESS_PREFIXLEN => {
                     rule.suppress_prefix_len = attr.u32().filter(|len| *len != u32::MAX)
                 }
-                FRA_PROTOCOL => is_ours = attr.payload.first() == Some(&PROTOCOL),
+                FRA_PROTOCOL => protocol = *attr.payload.first()?,
                 _ => {}
             }
         }
-        is_ours.then_some(rule)
+        Some((protocol, rule))
     }
 
     fn write(&self, message: &mut Message) -> Result {
-        message.bytes(&[self.family, 0, 0, 0, 0, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0])?;
+        message.bytes(&[self.family, 0, 0, 0, 0, 0, 0, self.action, 0, 0, 0, 0])?;
         message.attr(FRA_PRIORITY, &self.preference.to_ne_bytes())?;
         if self.mask != 0 {
             message.attr(FRA_FWMARK, &self.mark.to_ne_bytes())?;
             message.attr(FRA_FWMASK, &self.mask.to_ne_bytes())?;
         }
-        message.attr(FRA_TABLE, &self.table.to_ne_bytes())?;
+        if self.table != 0 {
+            message.attr(FRA_TABLE, &self.table.to_ne_bytes())?;
+        }
         if let Some(len) = self.suppress_prefix_len {
             message.attr(FRA_SUPPRESS_PREFIXLEN, &len.to_ne_bytes())?;
         }
@@ -319,7 +354,9 @@ impl Object {
     pub(crate) fn parse(kind: u16, body: &[u8]) -> Option<Self> {
         let (header, attrs) = Attrs::split(body, 12)?;
         match kind {
-            RTM_NEWRULE => Rule::parse(header, attrs).map(Self::Rule),
+            RTM_NEWRULE => Rule::parse(header, attrs)
+                .filter(|(protocol, _)| *protocol == PROTOCOL)
+                .map(|(_, rule)| Self::Rule(rule)),
             RTM_NEWROUTE => Route::parse(header, attrs)
                 .filter(|(protocol, _)| *protocol == PROTOCOL)
                 .map(|(_, route)| Self::Route(route)),
@@ -342,6 +379,22 @@ pub(crate) fn parse_connected(kind: u16, body: &[u8]) -> Option<Route> {
         .then_some(route)
 }
 
+/// Somebody else's rule, and its protocol, if the dumped message is one.
+pub(crate) fn parse_foreign_rule(kind: u16, body: &[u8]) -> Option<(u8, Rule)> {
+    let (header, attrs) = Attrs::split(body, 12)?;
+    if kind != RTM_NEWRULE {
+        return None;
+    }
+    Rule::parse(header, attrs).filter(|(protocol, _)| *protocol != PROTOCOL)
+}
+
+/// The protocol of somebody else's route, if the dumped message is one.
+pub(crate) fn parse_foreign_route(kind: u16, body: &[u8]) -> Option<u8> {
+    let (header, _) = Attrs::split(body, 12)?;
+    let protocol = *header.get(5)?;
+    (kind == RTM_NEWROUTE && protocol != PROTOCOL).then_some(protocol)
+}
+
 /// The request for all rules.
 pub(crate) fn dump_rules() -> Result<Message> {
     let mut message = Message::new(RTM_GETRULE, NLM_F_DUMP)?;
@@ -349,9 +402,12 @@ pub(crate) fn dump_rules() -> Result<Message> {
     Ok(message)
 }
 
-fn dump_routes(table: u8, protocol: u8) -> Result<Message> {
+fn dump_routes(table: u32, protocol: u8) -> Result<Message> {
     let mut message = Message::new(RTM_GETROUTE, NLM_F_DUMP)?;
-    message.bytes(&[AF_INET, 0, 0, 0, table, protocol, 0, 0, 0, 0, 0, 0])?;
+    message.bytes(&[AF_INET, 0, 0, 0, 0, protocol, 0, 0, 0, 0, 0, 0])?;
+    if table != 0 {
+        message.attr(RTA_TABLE, &table.to_ne_bytes())?;
+    }
     Ok(message)
 }
 
@@ -362,5 +418,10 @@ pub(crate) fn dump_ours() -> Result<Message> {
 
 /// The request for the connected routes of main.
 pub(crate) fn dump_connected() -> Result<Message> {
-    dump_routes(RT_TABLE_MAIN as u8, RTPROT_KERNEL)
+    dump_routes(RT_TABLE_MAIN, RTPROT_KERNEL)
+}
+
+/// The request for the routes of a table. ENOENT if it has never had one.
+pub(crate) fn dump_table(table: u32) -> Result<Message> {
+    dump_routes(table, 0)
 }

@@ -3,29 +3,36 @@
 //! The reconciler: brings rules and routes to what [`crate::mwb_route`] wants, and the WANs to the state
 //! that follows. The only code that writes routes.
 //!
-//! Lock order: `Sync::buffer`, then the settings of the WANs.
+//! Lock order: `Sync::client`, then the settings of the WANs.
 
 #![forbid(unsafe_code)]
 
 use crate::{
+    mwb_config::Config,
     mwb_nlmsg::{
         Answer,
         Answers,
         Message, //
     },
+    mwb_policy,
     mwb_route::{
         self,
+        Inputs,
         Object,
         Objects,
         Op,
+        Rule,
         Uplink, //
     },
     mwb_wan::{
+        Link,
         Setting,
         Wans, //
     },
     rust::{
+        netdev::Device,
         netns::Owner,
+        rcu::Shared,
         rtnetlink::{
             number::*,
             Socket, //
@@ -43,6 +50,7 @@ use core::{
 };
 use kernel::{
     prelude::*,
+    str::CString,
     sync::{
         Arc,
         Mutex, //
@@ -55,6 +63,8 @@ pub(crate) const GROUPS: &[u32] = &[
     RTNLGRP_IPV4_IFADDR,
     RTNLGRP_IPV4_ROUTE,
     RTNLGRP_IPV4_RULE,
+    // When rp_filter changes.
+    RTNLGRP_IPV4_NETCONF,
 ];
 
 /// As much as the kernel puts into one datagram of a dump.
@@ -74,6 +84,7 @@ const MAX_LEFT: u32 = 10_000;
 struct State {
     id: u8,
     ifindex: u32,
+    is_tunnel: bool,
     /// `uapi::WAN_STATE_*`
     state: u32,
 }
@@ -87,14 +98,60 @@ enum Phase<'a> {
     },
 }
 
+/// Who asks the kernel.
+struct Client {
+    socket: Socket,
+    buffer: KVVec<u8>,
+}
+
+impl Client {
+    fn new(net: Owner) -> Result<Self> {
+        Ok(Self {
+            socket: Socket::client(net)?,
+            buffer: KVVec::from_elem(0u8, BUFFER_LEN, GFP_KERNEL_ACCOUNT)?,
+        })
+    }
+
+    fn request(&mut self, message: Message) -> Result {
+        self.dump(message, |_, _| Ok(()))
+    }
+
+    /// Sends a request, and calls `f` for each object of the answer.
+    fn dump(&mut self, mut request: Message, mut f: impl FnMut(u16, &[u8]) -> Result) -> Result {
+        // An answer that was not read to its end is none of this request's.
+        for _ in 0..MAX_LEFT {
+            if self
+                .socket
+                .recv(&mut self.buffer)
+                .is_err_and(|e| e == EAGAIN)
+            {
+                break;
+            }
+        }
+        self.socket.send(request.finish()?)?;
+        let mut outcome = Ok(());
+        loop {
+            // Read to the end also after an error, or the next answer would begin with the rest.
+            for answer in Answers(self.socket.recv(&mut self.buffer)?) {
+                match answer {
+                    Answer::Object(kind, body) => outcome = outcome.and_then(|()| f(kind, body)),
+                    Answer::Interrupted => outcome = Err(EAGAIN),
+                    Answer::End(end) => return outcome.and(end),
+                }
+            }
+        }
+    }
+}
+
 /// The reconciler of an instance.
 #[pin_data]
 pub(crate) struct Sync {
     net: Owner,
-    socket: Socket,
+    config: Arc<Shared<Config>>,
+    policies: Arc<Shared<mwb_policy::Set>>,
     wans: Arc<Wans>,
     #[pin]
-    buffer: Mutex<KVVec<u8>>,
+    client: Mutex<Client>,
     /// Passes so far.
     pub(crate) passes: AtomicU64,
     /// Rules and routes added or removed so far.
@@ -102,15 +159,20 @@ pub(crate) struct Sync {
 }
 
 impl Sync {
-    pub(crate) fn new(net: Owner, wans: Arc<Wans>) -> Result<Arc<Self>> {
-        let socket = Socket::client(net)?;
-        let buffer = KVVec::from_elem(0u8, BUFFER_LEN, GFP_KERNEL_ACCOUNT)?;
+    pub(crate) fn new(
+        net: Owner,
+        config: Arc<Shared<Config>>,
+        policies: Arc<Shared<mwb_policy::Set>>,
+        wans: Arc<Wans>,
+    ) -> Result<Arc<Self>> {
+        let client = Client::new(net)?;
         Arc::pin_init(
             pin_init!(Self {
                 net,
-                socket,
+                config,
+                policies,
                 wans,
-                buffer <- kernel::new_mutex!(buffer),
+                client <- kernel::new_mutex!(client),
                 passes: AtomicU64::new(0),
                 changes: AtomicU64::new(0),
             }),
@@ -120,14 +182,15 @@ impl Sync {
 
     /// One pass. EAGAIN when something changed meanwhile.
     pub(crate) fn pass(&self) -> Result {
-        let mut buffer = self.buffer.lock();
+        let mut client = self.client.lock();
         self.passes.fetch_add(1, Relaxed);
+        let config = self.config.with(|config| *config);
         let (uplinks, states) = self.assess()?;
         // Nothing is placed on a WAN from here on whose routes are about to go.
-        self.publish(&states, Phase::Before);
+        self.publish(&config, &states, Phase::Before);
 
         let mut connected = KVVec::new();
-        let dumped = self.dump(&mut buffer, mwb_route::dump_connected()?, |kind, body| {
+        let dumped = client.dump(mwb_route::dump_connected()?, |kind, body| {
             if let Some(route) = mwb_route::parse_connected(kind, body) {
                 connected.push(route, GFP_KERNEL)?;
             }
@@ -138,9 +201,15 @@ impl Sync {
             Err(ENOENT) => {}
             other => other?,
         }
-        let desired = mwb_route::desired(&uplinks, &connected)?;
-        let failed = self.apply(&mut buffer, &desired)?;
-        self.publish(&states, Phase::After { failed: &failed });
+        let desired = mwb_route::desired(&Inputs {
+            config: &config,
+            uplinks: &uplinks,
+            connected: &connected,
+            has_nowhere: config.is_unreachable_without_wan()
+                || self.policies.with(mwb_policy::Set::has_strict),
+        })?;
+        let failed = self.apply(&mut client, &desired)?;
+        self.publish(&config, &states, Phase::After { failed: &failed });
         if failed.is_empty() {
             Ok(())
         } else {
@@ -150,10 +219,10 @@ impl Sync {
 
     /// Takes away every rule and route of ours.
     fn clear(&self) {
-        let mut buffer = self.buffer.lock();
+        let mut client = self.client.lock();
         // Dumps are interrupted by others' changes, and those end.
         for _ in 0..10 {
-            if self.apply(&mut buffer, &Objects::new()).is_ok() {
+            if self.apply(&mut client, &Objects::new()).is_ok() {
                 return;
             }
         }
@@ -170,7 +239,7 @@ impl Sync {
         let mut uplinks = KVec::with_capacity(settings.wans.len(), GFP_KERNEL)?;
         let mut states = KVec::with_capacity(settings.wans.len(), GFP_KERNEL)?;
         for setting in settings.wans.iter() {
-            let state = self.state_of(setting);
+            let state = self.state_of(setting, uplinks.is_empty());
             states.push(state, GFP_KERNEL)?;
             if state.state == uapi::WAN_STATE_UP {
                 let uplink = Uplink {
@@ -184,19 +253,15 @@ impl Sync {
         Ok((uplinks, states))
     }
 
-    fn state_of(&self, setting: &Setting) -> State {
-        let id = setting.id;
+    /// `is_first` says that no WAN before it can carry traffic.
+    fn state_of(&self, setting: &Setting, is_first: bool) -> State {
         let Some(dev) = setting.device(&self.net) else {
             return State {
-                id,
+                id: setting.id,
                 ifindex: 0,
+                is_tunnel: false,
                 state: uapi::WAN_STATE_DOWN,
             };
-        };
-        let has_gateway = match setting.gateway {
-            Some(IpAddr::V4(gateway)) => dev.is_onlink(gateway),
-            Some(IpAddr::V6(_)) => false,
-            None => dev.is_point_to_point(),
         };
         let state = if !dev.is_up() {
             uapi::WAN_STATE_DOWN
@@ -204,20 +269,23 @@ impl Sync {
             uapi::WAN_STATE_NO_CARRIER
         } else if !dev.has_ipv4_address() {
             uapi::WAN_STATE_NO_ADDRESS
-        } else if !has_gateway {
+        } else if !has_gateway(&dev, setting.gateway) {
             uapi::WAN_STATE_NO_GATEWAY
+        } else if dev.is_strict() && !dev.checks_mark() && !is_first {
+            uapi::WAN_STATE_FILTERED
         } else {
             uapi::WAN_STATE_UP
         };
         State {
-            id,
+            id: setting.id,
             ifindex: dev.ifindex(),
+            is_tunnel: dev.is_tunnel(),
             state,
         }
     }
 
     /// Tells the WANs their states; those that could be up are up only with their routes in place.
-    fn publish(&self, states: &[State], phase: Phase<'_>) {
+    fn publish(&self, config: &Config, states: &[State], phase: Phase<'_>) {
         let mut settings = self.wans.settings();
         for new in states {
             // It may have been removed meanwhile.
@@ -227,7 +295,7 @@ impl Sync {
             let state = match (new.state, &phase) {
                 (uapi::WAN_STATE_UP, Phase::Before) => continue,
                 (uapi::WAN_STATE_UP, Phase::After { failed })
-                    if failed.contains(&setting.table()) =>
+                    if failed.contains(&config.table(new.id)) =>
                 {
                     uapi::WAN_STATE_NO_GATEWAY
                 }
@@ -235,16 +303,22 @@ impl Sync {
             };
             setting.ifindex = new.ifindex;
             setting.state = state;
-            self.wans
-                .set_state(new.id, new.ifindex, state == uapi::WAN_STATE_UP);
+            self.wans.set_link(
+                new.id,
+                Link {
+                    ifindex: new.ifindex,
+                    is_tunnel: new.is_tunnel,
+                    is_up: state == uapi::WAN_STATE_UP,
+                },
+            );
         }
     }
 
     /// Brings what is to `desired`. Returns the tables that lack a route.
-    fn apply(&self, buffer: &mut [u8], desired: &Objects) -> Result<KVec<u32>> {
+    fn apply(&self, client: &mut Client, desired: &Objects) -> Result<KVec<u32>> {
         let mut actual = Objects::new();
         for request in [mwb_route::dump_rules()?, mwb_route::dump_ours()?] {
-            self.dump(buffer, request, |kind, body| {
+            client.dump(request, |kind, body| {
                 if let Some(object) = Object::parse(kind, body) {
                     actual.try_create_and_insert(object, (), GFP_KERNEL)?;
                 }
@@ -253,7 +327,7 @@ impl Sync {
         }
         let mut failed = KVec::new();
         for (op, object) in mwb_route::difference(&actual, desired) {
-            let outcome = self.request(buffer, object.request(op)?);
+            let outcome = client.request(object.request(op)?);
             match (outcome, op, object) {
                 (Ok(()), ..) => _ = self.changes.fetch_add(1, Relaxed),
                 // A dump is no snapshot: it was there all the time.
@@ -276,35 +350,85 @@ impl Sync {
         }
         Ok(failed)
     }
+}
 
-    fn request(&self, buffer: &mut [u8], message: Message) -> Result {
-        self.dump(buffer, message, |_, _| Ok(()))
+fn has_gateway(dev: &Device, gateway: Option<IpAddr>) -> bool {
+    match gateway {
+        Some(IpAddr::V4(gateway)) => dev.is_onlink(gateway),
+        Some(IpAddr::V6(_)) => false,
+        None => dev.is_point_to_point(),
     }
+}
 
-    /// Sends a request, and calls `f` for each object of the answer.
-    fn dump(
-        &self,
-        buffer: &mut [u8],
-        mut request: Message,
-        mut f: impl FnMut(u16, &[u8]) -> Result,
-    ) -> Result {
-        // An answer that was not read to its end is none of this request's.
-        for _ in 0..MAX_LEFT {
-            if self.socket.recv(buffer).is_err_and(|e| e == EAGAIN) {
-                break;
-            }
+/// Who else uses one of the numbers that are to be ours, in a sentence. `net` must be in use.
+pub(crate) fn find_user(net: Owner, config: &Config) -> Result<Option<CString>> {
+    let mut client = Client::new(net)?;
+    let mut user = None;
+    client.dump(mwb_route::dump_rules()?, |kind, body| {
+        if let (None, Some((protocol, rule))) = (&user, mwb_route::parse_foreign_rule(kind, body)) {
+            user = used_by(config, &rule, Protocol(protocol))?;
         }
-        self.socket.send(request.finish()?)?;
-        let mut outcome = Ok(());
-        loop {
-            // Read to the end also after an error, or the next answer would begin with the rest.
-            for answer in Answers(self.socket.recv(buffer)?) {
-                match answer {
-                    Answer::Object(kind, body) => outcome = outcome.and_then(|()| f(kind, body)),
-                    Answer::Interrupted => outcome = Err(EAGAIN),
-                    Answer::End(end) => return outcome.and(end),
-                }
+        Ok(())
+    })?;
+    for id in 1..=config.marks.max_id() {
+        let table = config.table_base.saturating_add(id);
+        let dumped = client.dump(mwb_route::dump_table(table)?, |kind, body| {
+            if let (None, Some(protocol)) = (&user, mwb_route::parse_foreign_route(kind, body)) {
+                let by = Protocol(protocol);
+                user = sentence(fmt!("table {table} has a route of protocol {by} already"))?;
             }
+            Ok(())
+        });
+        match dumped {
+            Ok(()) | Err(ENOENT) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(user)
+}
+
+fn sentence(text: kernel::fmt::Arguments<'_>) -> Result<Option<CString>> {
+    Ok(Some(CString::try_from_fmt(text)?))
+}
+
+/// Whether somebody else's rule uses one of our numbers.
+fn used_by(config: &Config, rule: &Rule, by: Protocol) -> Result<Option<CString>> {
+    let (pref, table, ours) = (rule.preference, rule.table, config.marks.mask());
+    if rule.mask & ours != 0 {
+        let (mark, mask) = (rule.mark, rule.mask);
+        return sentence(fmt!(
+            "rule {pref} ({by}) uses bits of the mark: fwmark {mark:#x}/{mask:#x}"
+        ));
+    }
+    if (config.rule_pref..=config.preference_last_resort()).contains(&pref) {
+        return sentence(fmt!(
+            "preference {pref} is that of a rule of protocol {by} already"
+        ));
+    }
+    let last = config.table_base.saturating_add(config.marks.max_id());
+    if table > config.table_base && table <= last {
+        return sentence(fmt!(
+            "table {table} is that of rule {pref} (protocol {by}) already"
+        ));
+    }
+    Ok(None)
+}
+
+/// An `rtm_protocol`, as `ip` shows it.
+#[derive(Clone, Copy)]
+struct Protocol(u8);
+
+impl kernel::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
+        match self.0 {
+            0 => f.write_str("unspec"),
+            RTPROT_KERNEL => f.write_str("kernel"),
+            RTPROT_BOOT => f.write_str("boot"),
+            RTPROT_STATIC => f.write_str("static"),
+            RTPROT_DHCP => f.write_str("dhcp"),
+            RTPROT_BGP => f.write_str("bgp"),
+            RTPROT_OSPF => f.write_str("ospf"),
+            other => f.write_fmt(fmt!("{other}")),
         }
     }
 }

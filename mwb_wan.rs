@@ -46,31 +46,8 @@ use kernel::{
     }, //
 };
 
-/// The bits of a mark that are ours: the id of a WAN, 0 for none.
-pub(crate) const MARK_MASK: u32 = 0xff << MARK_SHIFT;
-const MARK_SHIFT: u32 = 24;
-
-/// A routing table, and the preference of its rule, is this plus the id.
-pub(crate) const TABLE_BASE: u32 = 7000;
-
-/// The routing table of a WAN.
-pub(crate) fn table(id: u8) -> u32 {
-    TABLE_BASE + u32::from(id)
-}
-
 /// Time between two samples of the rates.
 const SAMPLE_MS: u32 = 200;
-
-/// The mark of a WAN.
-pub(crate) fn mark(id: u8) -> u32 {
-    u32::from(id) << MARK_SHIFT
-}
-
-/// The id that a mark stands for.
-#[inline]
-pub(crate) fn id_of(mark: u32) -> u8 {
-    (mark >> MARK_SHIFT) as u8
-}
 
 /// One direction of a WAN, as the packet path sees it.
 struct Direction {
@@ -133,6 +110,8 @@ pub(crate) struct Wan {
     ifindex: AtomicU32,
     /// Its routes are in place.
     is_up: AtomicBool,
+    /// What it sends goes out once more, by another WAN.
+    is_tunnel: AtomicBool,
     up: Direction,
     down: Direction,
     connections: AtomicU64,
@@ -140,6 +119,7 @@ pub(crate) struct Wan {
 
 /// A WAN as it was configured, with what only process context needs.
 pub(crate) struct Setting {
+    /// 0 for the lowest free one, when it is added.
     pub(crate) id: u8,
     pub(crate) name: CString,
     pub(crate) dev: CString,
@@ -157,6 +137,7 @@ pub(crate) struct Setting {
 
 impl Setting {
     pub(crate) fn new(
+        id: u8,
         name: CString,
         dev: CString,
         ifindex: u32,
@@ -165,7 +146,7 @@ impl Setting {
         down_capacity_bps: u64,
     ) -> Self {
         Self {
-            id: 0,
+            id,
             name,
             dev,
             gateway,
@@ -175,11 +156,6 @@ impl Setting {
             ifindex,
             last: None,
         }
-    }
-
-    /// Its routing table, and the preference of its rule.
-    pub(crate) fn table(&self) -> u32 {
-        table(self.id)
     }
 
     /// The device, if it exists.
@@ -204,17 +180,22 @@ impl Settings {
         self.wans.iter().position(|w| &*w.name == name)
     }
 
-    /// The lowest free id, and where it goes in the order.
-    fn free_id(&self) -> Option<(u8, usize)> {
-        let taken = self
-            .wans
-            .iter()
-            .zip(1..=u8::MAX)
-            .take_while(|(w, id)| w.id == *id);
-        let at = taken.count();
-        let id = u8::try_from(at.checked_add(1)?).ok()?;
-        (u32::from(id) <= uapi::WAN_MAX).then_some((id, at))
+    /// The lowest free id.
+    fn free_id(&self) -> Option<u8> {
+        let mut taken = self.wans.iter().map(|w| w.id).peekable();
+        (1..=u8::MAX).find(|id| taken.next_if_eq(id).is_none())
     }
+}
+
+/// The device of a WAN.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Link {
+    /// 0 while it does not exist.
+    pub(crate) ifindex: u32,
+    /// What it sends goes out once more, by another WAN.
+    pub(crate) is_tunnel: bool,
+    /// Routes lead through it.
+    pub(crate) is_up: bool,
 }
 
 /// What a reader of a WAN sees beside its [`Setting`].
@@ -244,6 +225,7 @@ impl Wans {
                 Wan {
                     ifindex: AtomicU32::new(0),
                     is_up: AtomicBool::new(false),
+                    is_tunnel: AtomicBool::new(false),
                     up: Direction::new(),
                     down: Direction::new(),
                     connections: AtomicU64::new(0),
@@ -302,14 +284,29 @@ impl Wans {
         self.wan(id).is_some_and(|w| w.is_up.load(Relaxed))
     }
 
-    /// The WAN for a new connection, if any is up.
-    pub(crate) fn pick(&self, net: &Net) -> Option<u8> {
+    /// Whether the WAN has this device.
+    pub(crate) fn is_at(&self, id: u8, ifindex: u32) -> bool {
+        self.wan(id)
+            .is_some_and(|w| w.ifindex.load(Relaxed) == ifindex)
+    }
+
+    /// Whether a connection may be given to this WAN. The carrier is asked for here and now: the event that
+    /// takes it away may come late.
+    pub(crate) fn is_usable(&self, net: &Net, id: u8) -> bool {
+        self.wan(id).is_some_and(|w| {
+            w.is_up.load(Relaxed) && netdev::is_running(net, w.ifindex.load(Relaxed))
+        })
+    }
+
+    pub(crate) fn is_tunnel(&self, id: u8) -> bool {
+        self.wan(id).is_some_and(|w| w.is_tunnel.load(Relaxed))
+    }
+
+    /// The WAN for a new connection, of those that are usable and `is_fit` for it.
+    pub(crate) fn pick(&self, net: &Net, is_fit: impl Fn(u8) -> bool) -> Option<u8> {
         let candidates = self
             .in_use()
-            // The carrier is asked for here and now: the event that takes it away may come late.
-            .filter(|(_, w)| {
-                w.is_up.load(Relaxed) && netdev::is_running(net, w.ifindex.load(Relaxed))
-            })
+            .filter(|(id, _)| is_fit(*id) && self.is_usable(net, *id))
             .map(|(id, w)| Candidate {
                 id,
                 up: w.up.load(),
@@ -333,11 +330,21 @@ impl Wans {
 
     // Configuration.
 
-    /// Adds a WAN, whose id is chosen here; it is down until its routes are in place.
-    pub(crate) fn insert(&self, settings: &mut Settings, mut new: Setting) -> Result {
-        let (id, at) = settings.free_id().ok_or(ENOSPC)?;
-        let wan = self.wan(id).ok_or(ENOSPC)?;
-        new.id = id;
+    /// Adds a WAN; it is down until its routes are in place. ENOSPC for an id above `max_id`, EALREADY for
+    /// one that is taken.
+    pub(crate) fn insert(&self, settings: &mut Settings, mut new: Setting, max_id: u32) -> Result {
+        if new.id == 0 {
+            new.id = settings.free_id().ok_or(ENOSPC)?;
+        }
+        if u32::from(new.id) > max_id {
+            return Err(ENOSPC);
+        }
+        let at = settings.wans.iter().position(|w| w.id >= new.id);
+        let at = at.unwrap_or(settings.wans.len());
+        if settings.wans.get(at).is_some_and(|w| w.id == new.id) {
+            return Err(EALREADY);
+        }
+        let wan = self.wan(new.id).ok_or(ENOSPC)?;
         let load = |capacity_bps| Load {
             capacity_bps,
             ..Load::default()
@@ -358,7 +365,7 @@ impl Wans {
     /// Removes the WAN at this position, and returns its id.
     pub(crate) fn remove(&self, settings: &mut Settings, at: usize) -> Result<u8> {
         let old = settings.wans.remove(at).map_err(|_| ENOENT)?;
-        self.set_state(old.id, 0, false);
+        self.set_link(old.id, Link::default());
         self.publish(settings);
         Ok(old.id)
     }
@@ -371,10 +378,11 @@ impl Wans {
     }
 
     /// Tells the packet path of a WAN's device, and whether its routes are in place.
-    pub(crate) fn set_state(&self, id: u8, ifindex: u32, is_up: bool) {
+    pub(crate) fn set_link(&self, id: u8, link: Link) {
         if let Some(wan) = self.wan(id) {
-            wan.ifindex.store(ifindex, Relaxed);
-            wan.is_up.store(is_up, Relaxed);
+            wan.ifindex.store(link.ifindex, Relaxed);
+            wan.is_tunnel.store(link.is_tunnel, Relaxed);
+            wan.is_up.store(link.is_up, Relaxed);
         }
     }
 
@@ -449,6 +457,7 @@ impl Wans {
             .store(mwb_pick::is_overloaded(was, up), Relaxed);
     }
 }
+
 impl Task for Wans {
     fn run(&self) -> Option<u32> {
         self.sample();

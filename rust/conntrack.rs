@@ -12,6 +12,8 @@ use super::{
     }, //
 };
 use core::{
+    mem::MaybeUninit,
+    net::Ipv4Addr,
     ptr::{
         addr_of,
         addr_of_mut, //
@@ -111,6 +113,29 @@ impl Conn {
         self.status() & bindings::ip_conntrack_status_IPS_CONFIRMED != 0
     }
 
+    /// Whether it was opened because of another one, whose mark it has.
+    pub(crate) fn is_expected(&self) -> bool {
+        self.status() & bindings::ip_conntrack_status_IPS_EXPECTED != 0
+    }
+
+    /// Who talks to whom.
+    pub(crate) fn flow(&self) -> Flow {
+        let mut raw = MaybeUninit::uninit();
+        // SAFETY: The conntrack is valid, and an IPv4 one; all of `raw` is written.
+        let raw: bindings::mwb_flow = unsafe {
+            bindings::mwb_helper_ct_flow(self.as_ptr(), raw.as_mut_ptr());
+            raw.assume_init()
+        };
+        let addr = |be| Ipv4Addr::from(u32::from_be(be));
+        Flow {
+            saddr: addr(raw.saddr),
+            daddr: addr(raw.daddr),
+            zone: raw.zone,
+            protocol: raw.protocol,
+            dport: raw.has_ports.then_some(raw.dport),
+        }
+    }
+
     #[inline]
     fn mark_atomic(&self) -> &AtomicU32 {
         // SAFETY: `mark` is an aligned `u32` of the valid conntrack.
@@ -168,6 +193,17 @@ impl Conn {
             })
         }
     }
+}
+
+/// Who talks to whom in a connection: its source before SNAT, its destination after DNAT.
+#[derive(Clone, Copy)]
+pub(crate) struct Flow {
+    pub(crate) saddr: Ipv4Addr,
+    pub(crate) daddr: Ipv4Addr,
+    pub(crate) zone: u16,
+    pub(crate) protocol: u8,
+    /// Destination port, of protocols that have ports.
+    pub(crate) dport: Option<u16>,
 }
 
 /// Connection tracking is on in a namespace, until this is dropped.

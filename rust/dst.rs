@@ -9,6 +9,7 @@
 
 use super::{
     bindings,
+    lock::BhOff,
     netns::Net,
     skb::Skb,
     time, //
@@ -21,6 +22,7 @@ use core::{
         NonNull, //
     },
     sync::atomic::{
+        AtomicBool,
         AtomicI16,
         AtomicU32,
         AtomicU8,
@@ -84,6 +86,12 @@ impl<'a> Dst<'a> {
         self.kind() == bindings::RTN_LOCAL
     }
 
+    /// IPsec wraps up what takes it.
+    pub(crate) fn is_xfrm(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_dst_is_xfrm(self.rt.as_ptr().cast()) }
+    }
+
     fn genid(&self) -> i32 {
         // SAFETY: By the type invariant.
         unsafe { (*self.rt.as_ptr()).rt_genid }
@@ -110,8 +118,10 @@ pub(crate) struct Key {
 /// What a word leads to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// A valid dst, which the packet now has.
+    /// A valid dst, which the packet now has; it leads to another host.
     Hit,
+    /// A valid dst, which the packet now has; it leads to the router itself.
+    Local,
     /// A dst that routes have changed under.
     Obsolete,
     /// Nothing, or something for other packets.
@@ -130,6 +140,7 @@ struct Slot {
     iif: AtomicU32,
     mark: AtomicU32,
     dscp: AtomicU8,
+    is_local: AtomicBool,
     rt: AtomicUsize,
     /// Jiffies in units of `Table::TICK`, of the last use.
     used: AtomicU32,
@@ -227,6 +238,7 @@ impl Table {
                             iif: AtomicU32::new(0),
                             mark: AtomicU32::new(0),
                             dscp: AtomicU8::new(0),
+                            is_local: AtomicBool::new(false),
                             rt: AtomicUsize::new(0),
                             used: AtomicU32::new(0),
                             held: AtomicU32::new(0),
@@ -268,7 +280,11 @@ impl Table {
         if slot.used.load(Relaxed) != now {
             slot.used.store(now, Relaxed);
         }
-        Found::Hit
+        if slot.is_local.load(Relaxed) {
+            Found::Local
+        } else {
+            Found::Hit
+        }
     }
 
     /// Keeps `dst` for packets like this one, and returns its word. `genid` is that of the namespace from
@@ -333,6 +349,7 @@ impl Table {
         slot.iif.store(key.iif, Relaxed);
         slot.mark.store(key.mark, Relaxed);
         slot.dscp.store(key.dscp, Relaxed);
+        slot.is_local.store(dst.is_local(), Relaxed);
         slot.used.store(now, Relaxed);
         slot.tag.store(tag, Release);
         Some(Self::word(tag, first, way))
@@ -388,23 +405,5 @@ impl PinnedDrop for Table {
             slot.retire();
         }
         kernel::sync::rcu::rcu_barrier();
-    }
-}
-
-/// Bottom halves are off on this CPU: the packet path may take the same lock.
-struct BhOff(kernel::types::NotThreadSafe);
-
-impl BhOff {
-    fn new() -> Self {
-        // SAFETY: No requirements.
-        unsafe { bindings::mwb_helper_bh_disable() };
-        Self(kernel::types::NotThreadSafe)
-    }
-}
-
-impl Drop for BhOff {
-    fn drop(&mut self) {
-        // SAFETY: Undoes what `new` did, on the same thread.
-        unsafe { bindings::mwb_helper_bh_enable() };
     }
 }

@@ -60,17 +60,50 @@ impl Policy {
         Self::plain(bindings::NLA_NUL_STRING, max_len)
     }
 
+    /// At most `max_len` bytes.
+    pub(crate) const fn binary(max_len: u16) -> Self {
+        Self::plain(bindings::NLA_BINARY, max_len)
+    }
+
+    pub(crate) const fn flag() -> Self {
+        Self::plain(bindings::NLA_FLAG, 0)
+    }
+
+    pub(crate) const fn u32() -> Self {
+        Self::plain(bindings::NLA_U32, 0)
+    }
+
     pub(crate) const fn be32() -> Self {
         Self::plain(bindings::NLA_BE32, 0)
     }
 
-    pub(crate) const fn u64_range(range: &'static Range) -> Self {
-        let mut policy = Self::checked(
-            bindings::NLA_U64,
-            bindings::nla_policy_validation_NLA_VALIDATE_RANGE_PTR,
-            0,
-        );
+    const fn range(kind: c_uint, range: &'static Range) -> Self {
+        let validation = bindings::nla_policy_validation_NLA_VALIDATE_RANGE_PTR;
+        let mut policy = Self::checked(kind, validation, 0);
         policy.0.__bindgen_anon_1.range = core::ptr::from_ref(range).cast();
+        policy
+    }
+
+    pub(crate) const fn u32_range(range: &'static Range) -> Self {
+        Self::range(bindings::NLA_U32, range)
+    }
+
+    pub(crate) const fn u64_range(range: &'static Range) -> Self {
+        Self::range(bindings::NLA_U64, range)
+    }
+
+    /// At most `max`.
+    pub(crate) const fn u32_max(max: i16) -> Self {
+        let validation = bindings::nla_policy_validation_NLA_VALIDATE_MAX;
+        let mut policy = Self::checked(bindings::NLA_U32, validation, 0);
+        policy.0.__bindgen_anon_1.__bindgen_anon_1.max = max;
+        policy
+    }
+
+    /// Attributes that `nested` is for.
+    pub(crate) const fn nested(nested: &'static [Self]) -> Self {
+        let mut policy = Self::plain(bindings::NLA_NESTED, nested.len() as u16 - 1);
+        policy.0.__bindgen_anon_1.nested_policy = nested.as_ptr().cast();
         policy
     }
 }
@@ -131,9 +164,18 @@ impl Op {
     /// A dump that everybody may ask for; it follows the request with the same `cmd`, if there is one.
     pub(crate) const fn dump<D: Dump>(cmd: u8, policy: &'static [Policy]) -> Self {
         let mut op = Self::raw(cmd, bindings::GENL_CMD_CAP_DUMP, policy);
+        op.__bindgen_anon_1.__bindgen_anon_2.start = Some(start);
         op.__bindgen_anon_1.__bindgen_anon_2.dumpit = Some(dumpit::<D>);
         Self(op)
     }
+}
+
+/// A dump needs room for the largest object, whatever the reader's buffer.
+unsafe extern "C" fn start(cb: *mut bindings::netlink_callback) -> c_int {
+    const LARGEST: u32 = 16 << 10;
+    // SAFETY: The kernel calls with a valid callback.
+    unsafe { (*cb).min_dump_alloc = LARGEST };
+    0
 }
 
 unsafe extern "C" fn doit<D: Do>(
@@ -204,51 +246,42 @@ unsafe extern "C" fn dumpit<D: Dump>(
     unsafe { bindings::mwb_helper_skb_len(skb) }
 }
 
-/// A request, with attributes that the policy of its operation has validated.
+/// Attributes that a policy has validated: each at its number, the last one where there are several.
 ///
 /// # Invariants
 ///
-/// `info` is valid for `'a`.
-pub(crate) struct Request<'a> {
-    info: NonNull<bindings::genl_info>,
-    _info: PhantomData<&'a ()>,
+/// `table` has room for each attribute of the policy, and what it holds is valid for `'a`. `extack` is NULL
+/// or valid.
+pub(crate) struct Attrs<'a> {
+    table: *const *const bindings::nlattr,
+    extack: *mut bindings::netlink_ext_ack,
+    _message: PhantomData<&'a ()>,
 }
 
-impl Request<'_> {
-    /// # Safety
-    ///
-    /// `info` must be what a doit callback was called with, and the value not outlive that call.
-    unsafe fn from_ptr(info: *mut bindings::genl_info) -> Self {
-        Self {
-            // SAFETY: Valid by the caller's promise.
-            info: unsafe { NonNull::new_unchecked(info) },
-            _info: PhantomData,
-        }
-    }
-
-    /// The attribute `id`, which the operation's policy must know.
+impl Attrs<'_> {
+    /// The attribute `id`, which the policy must know.
     fn attr(&self, id: u16) -> *const bindings::nlattr {
-        // SAFETY: `attrs` has room for each attribute of the policy.
-        unsafe { *(*self.info.as_ptr()).attrs.add(usize::from(id)) }
+        // SAFETY: By the type invariant.
+        unsafe { *self.table.add(usize::from(id)) }
     }
 
     /// The payload of an attribute.
-    fn payload(&self, id: u16) -> Option<&[u8]> {
-        let attr = self.attr(id);
-        if attr.is_null() {
-            return None;
-        }
-        // SAFETY: The attribute is part of the request.
-        Some(unsafe {
-            core::slice::from_raw_parts(
-                bindings::mwb_helper_nla_data(attr).cast(),
-                bindings::mwb_helper_nla_len(attr) as usize,
-            )
-        })
+    pub(crate) fn payload(&self, id: u16) -> Option<&[u8]> {
+        let attr = NonNull::new(self.attr(id).cast_mut())?;
+        // SAFETY: By the type invariant.
+        Some(unsafe { payload(attr) })
     }
 
     fn array<const N: usize>(&self, id: u16) -> Option<[u8; N]> {
         self.payload(id)?.first_chunk().copied()
+    }
+
+    pub(crate) fn flag(&self, id: u16) -> bool {
+        !self.attr(id).is_null()
+    }
+
+    pub(crate) fn u32(&self, id: u16) -> Option<u32> {
+        self.array(id).map(u32::from_ne_bytes)
     }
 
     pub(crate) fn u64(&self, id: u16) -> Option<u64> {
@@ -265,14 +298,15 @@ impl Request<'_> {
 
     /// The error `e`, explained by a sentence, and by the attribute that it is about.
     pub(crate) fn fail(&self, e: Error, id: u16, why: &'static CStr) -> Error {
-        // SAFETY: The request is valid, and the sentence static.
-        unsafe {
-            bindings::mwb_helper_set_err(
-                (*self.info.as_ptr()).extack,
-                why.as_char_ptr(),
-                self.attr(id),
-            )
-        };
+        // SAFETY: By the type invariant; the sentence is static.
+        unsafe { bindings::mwb_helper_set_err(self.extack, why.as_char_ptr(), self.attr(id)) };
+        e
+    }
+
+    /// The same with a sentence that is made for the occasion; 79 bytes of it are told.
+    pub(crate) fn fail_with(&self, e: Error, id: u16, why: &CStr) -> Error {
+        // SAFETY: By the type invariant; the sentence is copied.
+        unsafe { bindings::mwb_helper_set_err_text(self.extack, why.as_char_ptr(), self.attr(id)) };
         e
     }
 
@@ -280,13 +314,122 @@ impl Request<'_> {
     pub(crate) fn missing(&self, id: u16, why: &'static CStr) -> Error {
         // SAFETY: As in `fail`.
         unsafe {
-            bindings::mwb_helper_set_missing(
-                (*self.info.as_ptr()).extack,
-                why.as_char_ptr(),
-                c_int::from(id),
-            )
+            bindings::mwb_helper_set_missing(self.extack, why.as_char_ptr(), c_int::from(id))
         };
         EINVAL
+    }
+}
+
+/// The payload of an attribute.
+///
+/// # Safety
+///
+/// `attr` must be valid for `'a`.
+unsafe fn payload<'a>(attr: NonNull<bindings::nlattr>) -> &'a [u8] {
+    // SAFETY: The caller's promise.
+    unsafe {
+        core::slice::from_raw_parts(
+            bindings::mwb_helper_nla_data(attr.as_ptr()).cast(),
+            bindings::mwb_helper_nla_len(attr.as_ptr()) as usize,
+        )
+    }
+}
+
+/// A request, with attributes that the policy of its operation has validated.
+///
+/// # Invariants
+///
+/// `info` is valid for `'a`.
+pub(crate) struct Request<'a> {
+    info: NonNull<bindings::genl_info>,
+    attrs: Attrs<'a>,
+}
+
+impl<'a> core::ops::Deref for Request<'a> {
+    type Target = Attrs<'a>;
+
+    fn deref(&self) -> &Attrs<'a> {
+        &self.attrs
+    }
+}
+
+impl Request<'_> {
+    /// # Safety
+    ///
+    /// `info` must be what a doit callback was called with, and the value not outlive that call.
+    unsafe fn from_ptr(info: *mut bindings::genl_info) -> Self {
+        // SAFETY: Valid by the caller's promise.
+        let (info, table, extack) =
+            unsafe { (NonNull::new_unchecked(info), (*info).attrs, (*info).extack) };
+        Self {
+            info,
+            attrs: Attrs {
+                table: table.cast_const().cast(),
+                extack,
+                _message: PhantomData,
+            },
+        }
+    }
+
+    /// The number of the socket that it came from.
+    pub(crate) fn portid(&self) -> u32 {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_genl_portid(self.info.as_ptr()) }
+    }
+
+    /// Every attribute `id`, in their order.
+    fn each(&self, id: u16) -> impl Iterator<Item = NonNull<bindings::nlattr>> + '_ {
+        let mut last = core::ptr::null();
+        core::iter::from_fn(move || {
+            // SAFETY: By the type invariant; `last` is NULL, or was returned by this function.
+            last = unsafe { bindings::mwb_helper_genl_next_attr(self.info.as_ptr(), last) };
+            NonNull::new(last.cast_mut())
+        })
+        // SAFETY: It is an attribute of the request.
+        .filter(
+            move |attr| unsafe { bindings::mwb_helper_nla_type(attr.as_ptr()) } == i32::from(id),
+        )
+    }
+
+    /// Every attribute `id` that is a string, in their order.
+    pub(crate) fn strings(&self, id: u16) -> impl Iterator<Item = &CStr> {
+        // SAFETY: As in `each`.
+        self.each(id)
+            .filter_map(|attr| CStr::from_bytes_until_nul(unsafe { payload(attr) }).ok())
+    }
+
+    /// Calls `f` for every attribute `id`, in their order; each holds attributes that `policy` is for. Ends
+    /// with the first error.
+    pub(crate) fn nests(
+        &self,
+        id: u16,
+        policy: &'static [Policy],
+        mut f: impl FnMut(&Attrs<'_>) -> Result,
+    ) -> Result {
+        const ROOM: usize = 32;
+        for attr in self.each(id) {
+            let mut table = [core::ptr::null_mut(); ROOM];
+            if policy.len() > ROOM {
+                return Err(EINVAL);
+            }
+            let extack = self.attrs.extack;
+            // SAFETY: The attribute is part of the request, and the table large enough.
+            to_result(unsafe {
+                bindings::mwb_helper_nla_parse_nested(
+                    table.as_mut_ptr(),
+                    policy.len() as c_int - 1,
+                    attr.as_ptr(),
+                    policy.as_ptr().cast(),
+                    extack,
+                )
+            })?;
+            f(&Attrs {
+                table: table.as_ptr().cast(),
+                extack,
+                _message: PhantomData,
+            })?;
+        }
+        Ok(())
     }
 
     /// Answers with one message, which `fill` writes.
@@ -352,6 +495,10 @@ impl Answer {
 
     pub(crate) fn ipv4(&mut self, id: u16, value: Ipv4Addr) -> Result {
         self.put(id, &value.octets())
+    }
+
+    pub(crate) fn bytes(&mut self, id: u16, value: &[u8]) -> Result {
+        self.put(id, value)
     }
 
     pub(crate) fn string(&mut self, id: u16, value: &CStr) -> Result {

@@ -2,6 +2,8 @@
 /*
  * One function per inline function or macro of the kernel that Rust cannot call. No policy here.
  */
+#include <linux/etherdevice.h>
+#include <linux/if_arp.h>
 #include <linux/inetdevice.h>
 #include <linux/ip.h>
 #include <linux/jiffies.h>
@@ -18,9 +20,11 @@
 #include <net/netfilter/nf_conntrack_core.h>
 #include <net/netfilter/nf_conntrack_ecache.h>
 #include <net/netfilter/nf_conntrack_labels.h>
+#include <net/netfilter/nf_conntrack_zones.h>
 #include <net/netns/generic.h>
 #include <net/route.h>
 #include <net/sock.h>
+#include <net/xfrm.h>
 
 #include "helpers.h"
 
@@ -48,13 +52,74 @@ void mwb_helper_skb_dst_drop(struct sk_buff *skb)
 	skb_dst_drop(skb);
 }
 
-bool mwb_helper_skb_is_bridged(const struct sk_buff *skb)
+/* What a bridge that is `dev` gives to the hooks of IP, and whether it is for the router. */
+enum mwb_bridged mwb_helper_skb_bridged(const struct sk_buff *skb, const struct net_device *dev)
 {
 #if IS_ENABLED(CONFIG_BRIDGE_NETFILTER)
-	return skb_ext_exist(skb, SKB_EXT_BRIDGE_NF);
+	if (!skb_ext_exist(skb, SKB_EXT_BRIDGE_NF))
+		return MWB_BRIDGED_NO;
+	if (netif_is_bridge_master(dev) && ether_addr_equal(eth_hdr(skb)->h_dest, dev->dev_addr))
+		return MWB_BRIDGED_ROUTED;
+	return MWB_BRIDGED_THROUGH;
+#else
+	return MWB_BRIDGED_NO;
+#endif
+}
+
+bool mwb_helper_skb_has_secpath(const struct sk_buff *skb)
+{
+#ifdef CONFIG_XFRM
+	return skb_sec_path(skb);
 #else
 	return false;
 #endif
+}
+
+/* As xfrm4_route_forward() will find it. */
+bool mwb_helper_skb_wants_xfrm(struct net *net, struct sk_buff *skb)
+{
+#ifdef CONFIG_XFRM
+	struct dst_entry *dst = skb_dst(skb), *found;
+	struct flowi fl;
+	bool wants;
+
+	if (!READ_ONCE(net->xfrm.policy_count[XFRM_POLICY_OUT]) &&
+	    READ_ONCE(net->xfrm.policy_default[XFRM_POLICY_OUT]) == XFRM_USERPOLICY_ACCEPT)
+		return false;
+	if (!dst || xfrm_decode_session(net, skb, &fl, AF_INET) < 0 || !dst_hold_safe(dst))
+		return true;
+	found = xfrm_lookup(net, dst, &fl, NULL, XFRM_LOOKUP_QUEUE);
+	if (IS_ERR_OR_NULL(found))
+		return true;
+	wants = found->xfrm;
+	dst_release(found);
+	return wants;
+#else
+	return false;
+#endif
+}
+
+enum mwb_bound mwb_helper_skb_bound(const struct sk_buff *skb, struct sock *sk)
+{
+	if (IPCB(skb)->flags & IPSKB_XFRM_TRANSFORMED)
+		return MWB_BOUND_ADDRESS;
+	sk = sk_to_full_sk(sk);
+	if (!sk || !sk_fullsock(sk))
+		return MWB_BOUND_NO;
+	if (READ_ONCE(sk->sk_bound_dev_if))
+		return MWB_BOUND_DEVICE;
+	if (sk->sk_userlocks & SOCK_BINDADDR_LOCK)
+		return MWB_BOUND_ADDRESS;
+	/* A raw socket has no such flag; when it is connected, it has got its address by that. */
+	if (sk->sk_family == AF_INET && sk->sk_type == SOCK_RAW &&
+	    sk->sk_state != TCP_ESTABLISHED && inet_sk(sk)->inet_saddr)
+		return MWB_BOUND_ADDRESS;
+	return MWB_BOUND_NO;
+}
+
+bool mwb_helper_sk_is_kernel(const struct sock *sk)
+{
+	return !sk || !sk_fullsock(sk) || sk->sk_kern_sock;
 }
 
 /* What a lookup notes down in the packet. */
@@ -98,6 +163,15 @@ int mwb_helper_dst_ifindex(const struct dst_entry *dst)
 	return READ_ONCE(dst_dev_rcu(dst)->ifindex);
 }
 
+bool mwb_helper_dst_is_xfrm(const struct dst_entry *dst)
+{
+#ifdef CONFIG_XFRM
+	return dst->xfrm;
+#else
+	return false;
+#endif
+}
+
 /* conntrack */
 
 bool mwb_helper_have_labels(void)
@@ -117,6 +191,29 @@ int mwb_helper_labels_used(const struct net *net)
 void mwb_helper_ct_event_mark(struct nf_conn *ct)
 {
 	nf_conntrack_event_cache(IPCT_MARK, ct);
+}
+
+/* The reply comes from where the connection really goes to. */
+void mwb_helper_ct_flow(const struct nf_conn *ct, struct mwb_flow *flow)
+{
+	const struct nf_conntrack_tuple *orig = nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
+	const struct nf_conntrack_tuple *reply = nf_ct_tuple(ct, IP_CT_DIR_REPLY);
+
+	*flow = (struct mwb_flow){
+		.saddr = orig->src.u3.ip,
+		.daddr = reply->src.u3.ip,
+		.zone = nf_ct_zone_id(nf_ct_zone(ct), IP_CT_DIR_ORIGINAL),
+		.protocol = nf_ct_protonum(ct),
+	};
+	switch (flow->protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
+		flow->has_ports = true;
+		flow->dport = ntohs(reply->src.u.all);
+	}
 }
 
 void mwb_helper_ct_iterate(struct net *net, int (*iter)(struct nf_conn *ct, void *data), void *data)
@@ -153,6 +250,66 @@ bool mwb_helper_dev_running_now(struct net *net, int ifindex)
 bool mwb_helper_dev_is_l3mdev(const struct net_device *dev)
 {
 	return netif_is_l3_slave(dev) || netif_is_l3_master(dev);
+}
+
+/* A name that changes meanwhile is at worst neither of both. */
+bool mwb_helper_dev_has_name(const struct net_device *dev, const char *name)
+{
+	return !strncmp(dev->name, name, IFNAMSIZ);
+}
+
+/* What it sends goes out once more, in a packet of the router's own. */
+bool mwb_helper_dev_is_tunnel(const struct net_device *dev)
+{
+	switch (dev->type) {
+	case ARPHRD_NONE:
+	case ARPHRD_TUNNEL:
+	case ARPHRD_TUNNEL6:
+	case ARPHRD_SIT:
+	case ARPHRD_IPGRE:
+	case ARPHRD_IP6GRE:
+		return true;
+	}
+	return false;
+}
+
+/* It drops what comes from where the kernel would not send to through it. */
+bool mwb_helper_dev_is_strict(const struct net_device *dev)
+{
+	const struct in_device *in_dev;
+	bool strict;
+
+	rcu_read_lock();
+	in_dev = __in_dev_get_rcu(dev);
+	strict = in_dev && IN_DEV_RPFILTER(in_dev) == 1;
+	rcu_read_unlock();
+	return strict;
+}
+
+/* That question is asked with the mark of the packet. */
+bool mwb_helper_dev_checks_mark(const struct net_device *dev)
+{
+	const struct in_device *in_dev;
+	bool checks;
+
+	rcu_read_lock();
+	in_dev = __in_dev_get_rcu(dev);
+	checks = in_dev && IN_DEV_SRC_VMARK(in_dev);
+	rcu_read_unlock();
+	return checks;
+}
+
+/* The device that has this address, 0 if none. */
+int mwb_helper_addr_ifindex(struct net *net, __be32 addr)
+{
+	const struct net_device *dev;
+	int ifindex;
+
+	rcu_read_lock();
+	dev = __ip_dev_find(net, addr, false);
+	ifindex = dev ? dev->ifindex : 0;
+	rcu_read_unlock();
+	return ifindex;
 }
 
 unsigned int mwb_helper_dev_flags(const struct net_device *dev)
@@ -437,6 +594,46 @@ void *mwb_helper_nla_data(const struct nlattr *attr)
 int mwb_helper_nla_len(const struct nlattr *attr)
 {
 	return nla_len(attr);
+}
+
+/* The attribute of the request after `prev`, the first one after NULL. */
+const struct nlattr *mwb_helper_genl_next_attr(const struct genl_info *info,
+					       const struct nlattr *prev)
+{
+	const struct nlattr *attr = nlmsg_attrdata(info->nlhdr, GENL_HDRLEN);
+	int rem = nlmsg_attrlen(info->nlhdr, GENL_HDRLEN);
+
+	if (prev) {
+		rem -= (const char *)prev - (const char *)attr;
+		attr = nla_next(prev, &rem);
+	}
+	return nla_ok(attr, rem) ? attr : NULL;
+}
+
+int mwb_helper_nla_type(const struct nlattr *attr)
+{
+	return nla_type(attr);
+}
+
+int mwb_helper_nla_parse_nested(struct nlattr **tb, int maxtype, const struct nlattr *nest,
+				const struct nla_policy *policy, struct netlink_ext_ack *extack)
+{
+	return nla_parse_nested(tb, maxtype, nest, policy, extack);
+}
+
+u32 mwb_helper_genl_portid(const struct genl_info *info)
+{
+	return info->snd_portid;
+}
+
+/* `text` is copied; what does not fit is cut off. */
+void mwb_helper_set_err_text(struct netlink_ext_ack *extack, const char *text,
+			     const struct nlattr *attr)
+{
+	if (!extack)
+		return;
+	strscpy(extack->_msg_buf, text, sizeof(extack->_msg_buf));
+	mwb_helper_set_err(extack, extack->_msg_buf, attr);
 }
 
 void mwb_helper_set_err(struct netlink_ext_ack *extack, const char *msg, const struct nlattr *attr)

@@ -19,17 +19,33 @@ bool mwb_helper_check_net(const struct net *net);
 /* skb, dst */
 void mwb_helper_skb_dst_set_noref(struct sk_buff *skb, struct dst_entry *dst);
 void mwb_helper_skb_dst_drop(struct sk_buff *skb);
-bool mwb_helper_skb_is_bridged(const struct sk_buff *skb);
+enum mwb_bridged { MWB_BRIDGED_NO, MWB_BRIDGED_ROUTED, MWB_BRIDGED_THROUGH };
+enum mwb_bridged mwb_helper_skb_bridged(const struct sk_buff *skb, const struct net_device *dev);
+bool mwb_helper_skb_has_secpath(const struct sk_buff *skb);
+bool mwb_helper_skb_wants_xfrm(struct net *net, struct sk_buff *skb);
+enum mwb_bound { MWB_BOUND_NO, MWB_BOUND_DEVICE, MWB_BOUND_ADDRESS };
+enum mwb_bound mwb_helper_skb_bound(const struct sk_buff *skb, struct sock *sk);
+bool mwb_helper_sk_is_kernel(const struct sock *sk);
 int mwb_helper_route_input(struct sk_buff *skb, struct net_device *dev);
 void mwb_helper_call_rcu(struct rcu_head *head, rcu_callback_t fn);
 bool mwb_helper_dst_hold_safe(struct dst_entry *dst);
 bool mwb_helper_rtable_is_plain(const struct rtable *rt, const struct sk_buff *skb);
 int mwb_helper_dst_ifindex(const struct dst_entry *dst);
+bool mwb_helper_dst_is_xfrm(const struct dst_entry *dst);
 
 /* conntrack */
 bool mwb_helper_have_labels(void);
 int mwb_helper_labels_used(const struct net *net);
 void mwb_helper_ct_event_mark(struct nf_conn *ct);
+struct mwb_flow {
+	__be32 saddr;	/* of the source, before SNAT */
+	__be32 daddr;	/* of the destination, after DNAT */
+	u16 zone;
+	u16 dport;	/* 0 for protocols without ports; after DNAT */
+	u8 protocol;
+	bool has_ports;
+};
+void mwb_helper_ct_flow(const struct nf_conn *ct, struct mwb_flow *flow);
 void mwb_helper_ct_iterate(struct net *net, int (*iter)(struct nf_conn *ct, void *data), void *data);
 
 /* netdev */
@@ -37,6 +53,11 @@ struct net_device *mwb_helper_dev_hold(struct net *net, const char *name);
 void mwb_helper_dev_put(struct net_device *dev);
 bool mwb_helper_dev_running_now(struct net *net, int ifindex);
 bool mwb_helper_dev_is_l3mdev(const struct net_device *dev);
+bool mwb_helper_dev_has_name(const struct net_device *dev, const char *name);
+bool mwb_helper_dev_is_tunnel(const struct net_device *dev);
+bool mwb_helper_dev_is_strict(const struct net_device *dev);
+bool mwb_helper_dev_checks_mark(const struct net_device *dev);
+int mwb_helper_addr_ifindex(struct net *net, __be32 addr);
 unsigned int mwb_helper_dev_flags(const struct net_device *dev);
 bool mwb_helper_dev_running(const struct net_device *dev);
 int mwb_helper_dev_bytes(struct net *net, const char *name, u64 *tx, u64 *rx);
@@ -79,7 +100,15 @@ void mwb_helper_nlmsg_free(struct sk_buff *skb);
 int mwb_helper_nla_put_u64(struct sk_buff *skb, int attr, u64 value, int pad);
 void *mwb_helper_nla_data(const struct nlattr *attr);
 int mwb_helper_nla_len(const struct nlattr *attr);
+const struct nlattr *mwb_helper_genl_next_attr(const struct genl_info *info,
+					       const struct nlattr *prev);
+int mwb_helper_nla_type(const struct nlattr *attr);
+int mwb_helper_nla_parse_nested(struct nlattr **tb, int maxtype, const struct nlattr *nest,
+				const struct nla_policy *policy, struct netlink_ext_ack *extack);
+u32 mwb_helper_genl_portid(const struct genl_info *info);
 void mwb_helper_set_err(struct netlink_ext_ack *extack, const char *msg, const struct nlattr *attr);
+void mwb_helper_set_err_text(struct netlink_ext_ack *extack, const char *text,
+			     const struct nlattr *attr);
 void mwb_helper_set_missing(struct netlink_ext_ack *extack, const char *msg, int attr);
 
 #endif

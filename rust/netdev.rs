@@ -58,6 +58,30 @@ impl Device {
         unsafe { bindings::mwb_helper_dev_is_l3mdev(self.as_ptr()) }
     }
 
+    /// `name` must fit a device, or it is nobody's.
+    pub(crate) fn has_name(&self, name: &CStr) -> bool {
+        // SAFETY: By the type invariant; the name ends in a NUL.
+        unsafe { bindings::mwb_helper_dev_has_name(self.as_ptr(), name.as_char_ptr()) }
+    }
+
+    /// What it sends goes out once more, in a packet of the router's own.
+    pub(crate) fn is_tunnel(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_dev_is_tunnel(self.as_ptr()) }
+    }
+
+    /// Packets from where the kernel would not send to through this device are dropped (rp_filter 1).
+    pub(crate) fn is_strict(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_dev_is_strict(self.as_ptr()) }
+    }
+
+    /// That question is asked with the mark of the packet (src_valid_mark).
+    pub(crate) fn checks_mark(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_dev_checks_mark(self.as_ptr()) }
+    }
+
     fn flags(&self) -> u32 {
         // SAFETY: By the type invariant.
         unsafe { bindings::mwb_helper_dev_flags(self.as_ptr()) }
@@ -133,6 +157,14 @@ impl Drop for Held {
 pub(crate) fn is_running(net: &Net, ifindex: u32) -> bool {
     // SAFETY: The namespace is valid.
     unsafe { bindings::mwb_helper_dev_running_now(net.as_ptr(), ifindex as c_int) }
+}
+
+/// The index of the device that has this address.
+pub(crate) fn by_addr(net: &Net, addr: Ipv4Addr) -> Option<u32> {
+    // SAFETY: The namespace is valid.
+    let ifindex =
+        unsafe { bindings::mwb_helper_addr_ifindex(net.as_ptr(), u32::from(addr).to_be()) };
+    (ifindex != 0).then_some(ifindex as u32)
 }
 
 /// The index of the device with this name, and the bytes that it has transmitted and received so far.

@@ -10,7 +10,10 @@ use super::{
         Net,
         Owner, //
     },
-    skb::Skb, //
+    skb::{
+        Incoming,
+        Outgoing, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -18,7 +21,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// The priority of the hook that runs right after DNAT.
+/// The priority of a hook that runs right after DNAT, of what comes in and of what the router sends.
 pub(crate) const PRI_AFTER_NAT_DST: i32 = bindings::MWB_NF_IP_PRI_NAT_DST + 1;
 
 /// Waits until every hook that is running now has returned.
@@ -31,22 +34,42 @@ pub(crate) fn synchronize() {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It goes on.
-    Accept = bindings::NF_ACCEPT as isize,
+    Accept,
+    /// It goes no further; a program that sends it is told why.
+    Drop(Error),
 }
 
-/// A function on the path of packets.
+impl Verdict {
+    #[inline]
+    fn raw(self) -> c_uint {
+        match self {
+            Self::Accept => bindings::NF_ACCEPT,
+            // NF_DROP_ERR()
+            Self::Drop(why) => (why.to_errno().unsigned_abs() << 16) | bindings::NF_DROP,
+        }
+    }
+}
+
+/// A function on the path of packets that come in.
 pub(crate) trait Prerouting: Send + Sync + 'static {
     /// Sees every IPv4 packet that comes in through a device of the namespace. Runs in softirq, under RCU.
-    fn packet(&self, net: &Net, skb: &mut Skb<'_>) -> Verdict;
+    fn incoming(&self, net: &Net, packet: &mut Incoming<'_>) -> Verdict;
 }
 
-/// A hook in IPv4 PREROUTING of one namespace, until this is dropped.
+/// A function on the path of packets that the router itself sends.
+pub(crate) trait LocalOut: Send + Sync + 'static {
+    /// Sees every IPv4 packet that is sent in the namespace. Runs in any context but hard interrupts, under
+    /// RCU.
+    fn outgoing(&self, net: &Net, packet: &mut Outgoing<'_>) -> Verdict;
+}
+
+/// A hook of one namespace, until this is dropped.
 ///
 /// # Invariants
 ///
 /// `ops` is registered in `net`, with `data` as its private pointer.
 #[pin_data(PinnedDrop)]
-pub(crate) struct Registration<T: Prerouting> {
+pub(crate) struct Registration<T: Send + Sync + 'static> {
     #[pin]
     ops: Opaque<bindings::nf_hook_ops>,
     net: Owner,
@@ -54,12 +77,27 @@ pub(crate) struct Registration<T: Prerouting> {
 }
 
 // SAFETY: There is nothing to do with a registration but to drop it, which may be done anywhere.
-unsafe impl<T: Prerouting> Send for Registration<T> {}
+unsafe impl<T: Send + Sync> Send for Registration<T> {}
 // SAFETY: As above.
-unsafe impl<T: Prerouting> Sync for Registration<T> {}
+unsafe impl<T: Send + Sync> Sync for Registration<T> {}
 
-impl<T: Prerouting> Registration<T> {
-    pub(crate) fn new(net: Owner, priority: i32, data: Arc<T>) -> Result<Pin<KBox<Self>>> {
+type Hook = unsafe extern "C" fn(
+    *mut c_void,
+    *mut bindings::sk_buff,
+    *const bindings::nf_hook_state,
+) -> c_uint;
+
+impl<T: Send + Sync> Registration<T> {
+    /// # Safety
+    ///
+    /// `hook` must be fit for the IPv4 hook `hooknum`, and for `data` as its private pointer.
+    unsafe fn register(
+        net: Owner,
+        hooknum: c_uint,
+        priority: i32,
+        hook: Hook,
+        data: Arc<T>,
+    ) -> Result<Pin<KBox<Self>>> {
         let private = core::ptr::from_ref::<T>(&data).cast_mut().cast();
         KBox::try_pin_init(
             try_pin_init!(Self {
@@ -68,10 +106,10 @@ impl<T: Prerouting> Registration<T> {
                     // `data` outlives the registration.
                     kernel::error::to_result(unsafe {
                         slot.write(bindings::nf_hook_ops {
-                            hook: Some(Self::hook),
+                            hook: Some(hook),
                             priv_: private,
                             pf: bindings::NFPROTO_IPV4 as u8,
-                            hooknum: bindings::nf_inet_hooks_NF_INET_PRE_ROUTING,
+                            hooknum,
                             priority,
                             ..core::mem::zeroed()
                         });
@@ -84,27 +122,59 @@ impl<T: Prerouting> Registration<T> {
             GFP_KERNEL,
         )
     }
+}
 
-    unsafe extern "C" fn hook(
+impl<T: Prerouting> Registration<T> {
+    pub(crate) fn prerouting(net: Owner, priority: i32, data: Arc<T>) -> Result<Pin<KBox<Self>>> {
+        let hooknum = bindings::nf_inet_hooks_NF_INET_PRE_ROUTING;
+        // SAFETY: It is.
+        unsafe { Self::register(net, hooknum, priority, Self::incoming, data) }
+    }
+
+    unsafe extern "C" fn incoming(
         private: *mut c_void,
         skb: *mut bindings::sk_buff,
         state: *const bindings::nf_hook_state,
     ) -> c_uint {
         // SAFETY: `private` is the `data` of a registration, which waits for running hooks before it
         // lets go of it; `skb` and `state` are valid and the packet is ours while the hook runs.
-        let (data, mut skb, net) = unsafe {
+        let (data, mut packet, net) = unsafe {
             (
                 &*private.cast::<T>(),
-                Skb::from_hook(skb, (*state).in_),
+                Incoming::from_hook(skb, (*state).in_),
                 Net::from_ptr((*state).net),
             )
         };
-        data.packet(net, &mut skb) as c_uint
+        data.incoming(net, &mut packet).raw()
+    }
+}
+
+impl<T: LocalOut> Registration<T> {
+    pub(crate) fn local_out(net: Owner, priority: i32, data: Arc<T>) -> Result<Pin<KBox<Self>>> {
+        let hooknum = bindings::nf_inet_hooks_NF_INET_LOCAL_OUT;
+        // SAFETY: It is.
+        unsafe { Self::register(net, hooknum, priority, Self::outgoing, data) }
+    }
+
+    unsafe extern "C" fn outgoing(
+        private: *mut c_void,
+        skb: *mut bindings::sk_buff,
+        state: *const bindings::nf_hook_state,
+    ) -> c_uint {
+        // SAFETY: As in `incoming`.
+        let (data, mut packet, net) = unsafe {
+            (
+                &*private.cast::<T>(),
+                Outgoing::from_hook(skb, (*state).sk),
+                Net::from_ptr((*state).net),
+            )
+        };
+        data.outgoing(net, &mut packet).raw()
     }
 }
 
 #[pinned_drop]
-impl<T: Prerouting> PinnedDrop for Registration<T> {
+impl<T: Send + Sync> PinnedDrop for Registration<T> {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: By the type invariant. Hooks that are running are waited for, as they use `data`.
         unsafe { bindings::nf_unregister_net_hook(self.net.as_ptr(), self.ops.get()) };

@@ -8,6 +8,12 @@ use kernel::prelude::*;
 
 use mwb_main::Mwb;
 
+#[path = "../uapi/mwb_attrs.rs"]
+mod mwb_attrs;
+#[path = "../mwb_choice.rs"]
+mod mwb_choice;
+#[path = "../mwb_config.rs"]
+mod mwb_config;
 #[path = "../mwb_entry.rs"]
 mod mwb_entry;
 #[path = "../mwb_genl.rs"]
@@ -18,9 +24,11 @@ mod mwb_main;
 mod mwb_nf;
 #[path = "../mwb_nlmsg.rs"]
 mod mwb_nlmsg;
+#[path = "../mwb_pair.rs"]
+mod mwb_pair;
 #[path = "../mwb_pick.rs"]
 mod mwb_pick;
-#[path = "../uapi/mwb_policy.rs"]
+#[path = "../mwb_policy.rs"]
 mod mwb_policy;
 #[path = "../mwb_route.rs"]
 mod mwb_route;

@@ -11,11 +11,21 @@ use super::{
         Info, //
     },
     dst::Dst,
-    netdev::Device, //
+    netdev::Device,
+    netns::Net, //
 };
 use core::{
     marker::PhantomData,
+    net::Ipv4Addr,
+    ops::{
+        Deref,
+        DerefMut, //
+    },
     ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*, //
 };
 
 /// An IPv4 packet in a hook.
@@ -23,31 +33,22 @@ use core::{
 /// # Invariants
 ///
 /// `'a` is the hook's run: an RCU read-side critical section in which `skb` is valid and ours alone, holds
-/// its conntrack, and has a linear IPv4 header, as `ip_rcv()` leaves it. `iif` is the device that it came in
-/// through.
+/// its conntrack, and has a linear IPv4 header, as `ip_rcv()` and `ip_local_out()` leave it.
 pub(crate) struct Skb<'a> {
     skb: NonNull<bindings::sk_buff>,
-    iif: NonNull<bindings::net_device>,
     _hook: PhantomData<&'a ()>,
 }
 
 impl<'a> Skb<'a> {
     /// # Safety
     ///
-    /// The pointers must be those that netfilter calls an IPv4 PREROUTING hook with, and the value must
-    /// not outlive that call.
+    /// `skb` must be what netfilter calls an IPv4 hook with, and the value must not outlive that call.
     #[inline]
-    pub(super) unsafe fn from_hook(
-        skb: *mut bindings::sk_buff,
-        iif: *mut bindings::net_device,
-    ) -> Self {
-        // SAFETY: Both are valid by the caller's promise, hence not NULL.
-        unsafe {
-            Self {
-                skb: NonNull::new_unchecked(skb),
-                iif: NonNull::new_unchecked(iif),
-                _hook: PhantomData,
-            }
+    unsafe fn from_hook(skb: *mut bindings::sk_buff) -> Self {
+        Self {
+            // SAFETY: Valid by the caller's promise, hence not NULL.
+            skb: unsafe { NonNull::new_unchecked(skb) },
+            _hook: PhantomData,
         }
     }
 
@@ -112,53 +113,20 @@ impl<'a> Skb<'a> {
         self.header().ihl() > 5
     }
 
-    /// Whether somebody has already decided where it goes: it has a dst or a socket, or it is on its
-    /// way through a bridge.
     #[inline]
-    pub(crate) fn is_taken(&self) -> bool {
-        // SAFETY: `_skb_refdst` is an `unsigned long`, `sk` a pointer.
-        let (dst, sk) = unsafe {
-            (
-                *self.member::<usize>(bindings::MWB_OFFSET_SKB_REFDST),
-                *self.member::<usize>(bindings::MWB_OFFSET_SKB_SK),
-            )
-        };
-        dst != 0 || sk != 0 || self.is_bridged()
+    pub(crate) fn saddr(&self) -> Ipv4Addr {
+        // SAFETY: All bytes of the union are addresses.
+        Ipv4Addr::from(u32::from_be(unsafe {
+            self.header().__bindgen_anon_1.__bindgen_anon_1.saddr
+        }))
     }
 
+    /// The dst that it has.
     #[inline]
-    fn is_bridged(&self) -> bool {
-        // What a bridge knows of a packet is one of the packet's extensions; most have none.
-        #[cfg(CONFIG_BRIDGE_NETFILTER)]
-        // SAFETY: `active_extensions` is a `__u8`; the helper takes the valid packet.
-        unsafe {
-            *self.member::<u8>(bindings::MWB_OFFSET_SKB_EXTENSIONS) != 0
-                && bindings::mwb_helper_skb_is_bridged(self.skb.as_ptr())
-        }
-        #[cfg(not(CONFIG_BRIDGE_NETFILTER))]
-        false
-    }
-
-    /// The device that it came in through.
-    #[inline]
-    pub(crate) fn iif(&self) -> &'a Device {
-        // SAFETY: By the type invariant, under RCU.
-        unsafe { Device::from_ptr(self.iif.as_ptr()) }
-    }
-
-    /// Looks its route up, as the stack would, with the mark that it has. None when there is no route
-    /// for it; then the packet has no dst.
-    pub(crate) fn route(&mut self) -> Option<Dst<'a>> {
-        self.drop_dst();
-        // SAFETY: By the type invariant this is what `ip_rcv_finish()` would call with.
-        let reason =
-            unsafe { bindings::mwb_helper_route_input(self.skb.as_ptr(), self.iif.as_ptr()) };
-        if reason != 0 {
-            return None;
-        }
+    pub(crate) fn dst(&self) -> Option<Dst<'a>> {
         // SAFETY: `_skb_refdst` is an `unsigned long`.
         let refdst = unsafe { *self.member::<usize>(bindings::MWB_OFFSET_SKB_REFDST) };
-        // SAFETY: After a successful lookup it holds an IPv4 route, valid under RCU.
+        // SAFETY: An IPv4 packet has NULL or an IPv4 route there, valid during the hook.
         unsafe { Dst::from_refdst(refdst, self.skb.as_ptr()) }
     }
 
@@ -178,5 +146,214 @@ impl<'a> Skb<'a> {
     pub(super) unsafe fn set_dst_noref(&mut self, dst: NonNull<bindings::dst_entry>) {
         // SAFETY: By the type invariant, and the caller's promise.
         unsafe { bindings::mwb_helper_skb_dst_set_noref(self.skb.as_ptr(), dst.as_ptr()) };
+    }
+}
+
+/// A packet in PREROUTING.
+///
+/// # Invariants
+///
+/// `iif` is the device that it came in through, valid for `'a`.
+pub(crate) struct Incoming<'a> {
+    skb: Skb<'a>,
+    iif: NonNull<bindings::net_device>,
+}
+
+/// What a bridge has to do with a packet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bridged {
+    /// Nothing.
+    No,
+    /// It came in through a bridge, to be routed. The bridge has it back after the hooks, without a dst.
+    Routed,
+    /// It is on its way through a bridge.
+    Through,
+}
+
+impl<'a> Incoming<'a> {
+    /// # Safety
+    ///
+    /// The pointers must be those that netfilter calls an IPv4 PREROUTING hook with, and the value must
+    /// not outlive that call.
+    #[inline]
+    pub(super) unsafe fn from_hook(
+        skb: *mut bindings::sk_buff,
+        iif: *mut bindings::net_device,
+    ) -> Self {
+        // SAFETY: The caller's promise.
+        unsafe {
+            Self {
+                skb: Skb::from_hook(skb),
+                iif: NonNull::new_unchecked(iif),
+            }
+        }
+    }
+
+    /// The device that it came in through.
+    #[inline]
+    pub(crate) fn iif(&self) -> &'a Device {
+        // SAFETY: By the type invariant, under RCU.
+        unsafe { Device::from_ptr(self.iif.as_ptr()) }
+    }
+
+    /// Whether somebody has already decided where it goes: it has a dst or a socket.
+    #[inline]
+    pub(crate) fn is_taken(&self) -> bool {
+        // SAFETY: `_skb_refdst` is an `unsigned long`, `sk` a pointer.
+        let (dst, sk) = unsafe {
+            (
+                *self.member::<usize>(bindings::MWB_OFFSET_SKB_REFDST),
+                *self.member::<usize>(bindings::MWB_OFFSET_SKB_SK),
+            )
+        };
+        dst != 0 || sk != 0
+    }
+
+    /// Whether it has extensions: what a bridge or IPsec knows of a packet is one; most have none.
+    #[inline]
+    fn has_extensions(&self) -> bool {
+        #[cfg(CONFIG_SKB_EXTENSIONS)]
+        // SAFETY: `active_extensions` is a `__u8`.
+        return unsafe { *self.member::<u8>(bindings::MWB_OFFSET_SKB_EXTENSIONS) } != 0;
+        #[cfg(not(CONFIG_SKB_EXTENSIONS))]
+        false
+    }
+
+    #[inline]
+    pub(crate) fn bridged(&self) -> Bridged {
+        if !self.has_extensions() {
+            return Bridged::No;
+        }
+        // SAFETY: By the type invariants.
+        match unsafe { bindings::mwb_helper_skb_bridged(self.skb.skb.as_ptr(), self.iif.as_ptr()) }
+        {
+            bindings::mwb_bridged_MWB_BRIDGED_NO => Bridged::No,
+            bindings::mwb_bridged_MWB_BRIDGED_ROUTED => Bridged::Routed,
+            _ => Bridged::Through,
+        }
+    }
+
+    /// Whether IPsec has unwrapped it.
+    pub(crate) fn is_unwrapped(&self) -> bool {
+        // SAFETY: By the type invariant.
+        self.has_extensions()
+            && unsafe { bindings::mwb_helper_skb_has_secpath(self.skb.skb.as_ptr()) }
+    }
+
+    /// Whether IPsec will wrap it up. It must have a dst.
+    pub(crate) fn is_to_be_wrapped(&self, net: &Net) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_skb_wants_xfrm(net.as_ptr(), self.skb.skb.as_ptr()) }
+    }
+
+    /// Looks its route up, as the stack would, with the mark that it has. None when there is no route
+    /// for it; then the packet has no dst.
+    pub(crate) fn route(&mut self) -> Option<Dst<'a>> {
+        self.drop_dst();
+        // SAFETY: By the type invariants this is what `ip_rcv_finish()` would call with.
+        let reason =
+            unsafe { bindings::mwb_helper_route_input(self.skb.skb.as_ptr(), self.iif.as_ptr()) };
+        if reason != 0 {
+            return None;
+        }
+        self.dst()
+    }
+}
+
+impl<'a> Deref for Incoming<'a> {
+    type Target = Skb<'a>;
+
+    #[inline]
+    fn deref(&self) -> &Skb<'a> {
+        &self.skb
+    }
+}
+
+impl DerefMut for Incoming<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.skb
+    }
+}
+
+/// A packet in LOCAL_OUT.
+///
+/// # Invariants
+///
+/// `sk` is the socket that sends it, or NULL; valid for `'a`.
+pub(crate) struct Outgoing<'a> {
+    skb: Skb<'a>,
+    sk: *mut bindings::sock,
+}
+
+/// What a socket is bound to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// Nothing, so far as one can tell.
+    No,
+    /// A device.
+    Device,
+    /// An address.
+    Address,
+}
+
+impl<'a> Outgoing<'a> {
+    /// # Safety
+    ///
+    /// The pointers must be those that netfilter calls an IPv4 LOCAL_OUT hook with, and the value must
+    /// not outlive that call.
+    #[inline]
+    pub(super) unsafe fn from_hook(skb: *mut bindings::sk_buff, sk: *mut bindings::sock) -> Self {
+        Self {
+            // SAFETY: The caller's promise.
+            skb: unsafe { Skb::from_hook(skb) },
+            sk,
+        }
+    }
+
+    /// What its sender is bound to. What IPsec has wrapped up is bound to its source address.
+    pub(crate) fn bound(&self) -> Bound {
+        // SAFETY: By the type invariants.
+        match unsafe { bindings::mwb_helper_skb_bound(self.skb.skb.as_ptr(), self.sk) } {
+            bindings::mwb_bound_MWB_BOUND_NO => Bound::No,
+            bindings::mwb_bound_MWB_BOUND_DEVICE => Bound::Device,
+            _ => Bound::Address,
+        }
+    }
+
+    /// Whether the kernel sends it of its own accord, and no program: a tunnel, for instance.
+    pub(crate) fn is_of_kernel(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_sk_is_kernel(self.sk) }
+    }
+
+    /// Looks its route up once more, with the mark that it has now. An error says that there is none.
+    pub(crate) fn reroute(&mut self, net: &Net) -> Result<Option<Dst<'a>>> {
+        // SAFETY: By the type invariants; in LOCAL_OUT a packet has a dst.
+        to_result(unsafe {
+            bindings::ip_route_me_harder(
+                net.as_ptr(),
+                self.sk,
+                self.skb.skb.as_ptr(),
+                bindings::RTN_UNSPEC,
+            )
+        })?;
+        Ok(self.dst())
+    }
+}
+
+impl<'a> Deref for Outgoing<'a> {
+    type Target = Skb<'a>;
+
+    #[inline]
+    fn deref(&self) -> &Skb<'a> {
+        &self.skb
+    }
+}
+
+impl DerefMut for Outgoing<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.skb
     }
 }

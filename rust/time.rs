@@ -11,6 +11,12 @@ pub(crate) fn jiffies() -> u32 {
     (unsafe { (&raw const bindings::jiffies).read_volatile() }) as u32
 }
 
+/// Seconds since boot, wrapping.
+pub(crate) fn seconds() -> u32 {
+    // SAFETY: May be called from any context.
+    (unsafe { bindings::ktime_get_seconds() }) as u32
+}
+
 /// Nanoseconds since boot, without suspended time.
 pub(crate) fn monotonic_ns() -> u64 {
     // SAFETY: May be called from any context but NMI.

@@ -10,6 +10,13 @@
 #define MWB_WAN_MAX		250
 #define MWB_WAN_NAME_LEN	15
 #define MWB_RATE_MAX		10000000000000
+#define MWB_GROUP_MAX		64
+#define MWB_POLICY_MAX		262144
+#define MWB_POLICY_PREF		1000
+#define MWB_MARK_MASK		4278190080
+#define MWB_RULE_PREF		7000
+#define MWB_TABLE_BASE		7000
+#define MWB_PAIR_TIMEOUT	600
 
 /**
  * enum mwb_wan_state - Whether a WAN takes connections, or the first reason
@@ -19,6 +26,8 @@
  * @MWB_WAN_STATE_NO_ADDRESS: The device has no IPv4 address.
  * @MWB_WAN_STATE_NO_GATEWAY: No gateway is given and the device is not
  *   point-to-point, or the gateway is off the link.
+ * @MWB_WAN_STATE_FILTERED: The kernel would drop what this WAN receives, since
+ *   its rp_filter is 1 without src_valid_mark and another WAN is the first.
  * @MWB_WAN_STATE_UP: Routes are in place; new connections may be given to this
  *   WAN.
  */
@@ -27,6 +36,7 @@ enum mwb_wan_state {
 	MWB_WAN_STATE_NO_CARRIER,
 	MWB_WAN_STATE_NO_ADDRESS,
 	MWB_WAN_STATE_NO_GATEWAY,
+	MWB_WAN_STATE_FILTERED,
 	MWB_WAN_STATE_UP,
 };
 
@@ -46,6 +56,29 @@ enum mwb_cache {
 	MWB_CACHE_OFF,
 	MWB_CACHE_NO_LABELS,
 	MWB_CACHE_LABELS_IN_USE,
+};
+
+/**
+ * enum mwb_granularity - What is kept on one WAN.
+ * @MWB_GRANULARITY_CONNECTION: Each connection.
+ * @MWB_GRANULARITY_PAIR: All connections from one source to one destination,
+ *   DNAT considered.
+ */
+enum mwb_granularity {
+	MWB_GRANULARITY_CONNECTION,
+	MWB_GRANULARITY_PAIR,
+};
+
+/**
+ * enum mwb_last_resort - What becomes of new connections that would be
+ *   balanced while no WAN is up.
+ * @MWB_LAST_RESORT_MAIN: They take the route that main has for them.
+ * @MWB_LAST_RESORT_UNREACHABLE: They are refused as unreachable, unless main
+ *   has a route for them that is no default route.
+ */
+enum mwb_last_resort {
+	MWB_LAST_RESORT_MAIN,
+	MWB_LAST_RESORT_UNREACHABLE,
 };
 
 enum {
@@ -71,6 +104,56 @@ enum {
 };
 
 enum {
+	MWB_A_GROUP_NAME = 1,
+	MWB_A_GROUP_WAN,
+
+	__MWB_A_GROUP_MAX,
+	MWB_A_GROUP_MAX = (__MWB_A_GROUP_MAX - 1)
+};
+
+enum {
+	MWB_A_POLICY_PAD = 1,
+	MWB_A_POLICY_PREF,
+	MWB_A_POLICY_SRC,
+	MWB_A_POLICY_SRC_LEN,
+	MWB_A_POLICY_DST,
+	MWB_A_POLICY_DST_LEN,
+	MWB_A_POLICY_IIF,
+	MWB_A_POLICY_PROTO,
+	MWB_A_POLICY_DPORT_MIN,
+	MWB_A_POLICY_DPORT_MAX,
+	MWB_A_POLICY_DSCP,
+	MWB_A_POLICY_TO,
+	MWB_A_POLICY_STRICT,
+	MWB_A_POLICY_CONNECTIONS,
+	MWB_A_POLICY_MISSED,
+
+	__MWB_A_POLICY_MAX,
+	MWB_A_POLICY_MAX = (__MWB_A_POLICY_MAX - 1)
+};
+
+enum {
+	MWB_A_POLICIES_POLICY = 1,
+	MWB_A_POLICIES_BEGIN,
+	MWB_A_POLICIES_MORE,
+
+	__MWB_A_POLICIES_MAX,
+	MWB_A_POLICIES_MAX = (__MWB_A_POLICIES_MAX - 1)
+};
+
+enum {
+	MWB_A_CONFIG_GRANULARITY = 1,
+	MWB_A_CONFIG_PAIR_TIMEOUT,
+	MWB_A_CONFIG_LAST_RESORT,
+	MWB_A_CONFIG_MARK_MASK,
+	MWB_A_CONFIG_RULE_PREF,
+	MWB_A_CONFIG_TABLE_BASE,
+
+	__MWB_A_CONFIG_MAX,
+	MWB_A_CONFIG_MAX = (__MWB_A_CONFIG_MAX - 1)
+};
+
+enum {
 	MWB_A_STATS_PAD = 1,
 	MWB_A_STATS_PACKETS,
 	MWB_A_STATS_DST_HITS,
@@ -79,6 +162,11 @@ enum {
 	MWB_A_STATS_CONNECTIONS,
 	MWB_A_STATS_INBOUND,
 	MWB_A_STATS_NOT_BALANCED,
+	MWB_A_STATS_BY_POLICY,
+	MWB_A_STATS_UNREACHABLE,
+	MWB_A_STATS_PAIRS,
+	MWB_A_STATS_PAIR_HITS,
+	MWB_A_STATS_PAIR_EVICTIONS,
 	MWB_A_STATS_CACHE,
 	MWB_A_STATS_DST_SLOTS,
 	MWB_A_STATS_ROUTE_SYNCS,
@@ -92,6 +180,15 @@ enum {
 	MWB_CMD_WAN_ADD = 1,
 	MWB_CMD_WAN_DEL,
 	MWB_CMD_WAN_GET,
+	MWB_CMD_GROUP_SET,
+	MWB_CMD_GROUP_DEL,
+	MWB_CMD_GROUP_GET,
+	MWB_CMD_POLICY_ADD,
+	MWB_CMD_POLICY_DEL,
+	MWB_CMD_POLICY_GET,
+	MWB_CMD_POLICY_REPLACE,
+	MWB_CMD_CONFIG_SET,
+	MWB_CMD_CONFIG_GET,
 	MWB_CMD_STATS_GET,
 
 	__MWB_CMD_MAX,

@@ -6,12 +6,28 @@ pub const FAMILY_NAME: &str = "mwb";
 /// Version of the generic netlink family.
 pub const FAMILY_VERSION: u8 = 1;
 
-/// Number of WANs that one instance can hold; ids run from 1 to this.
+/// Number of WANs that one instance can hold, if the mark mask has room for their ids; they run
+/// from 1.
 pub const WAN_MAX: u32 = 250;
-/// Longest WAN name, in bytes, without the terminating NUL.
+/// Longest name of a WAN or a group, in bytes, without the terminating NUL.
 pub const WAN_NAME_LEN: u32 = 15;
 /// Highest capacity, in bits per second (10 Tbit/s).
 pub const RATE_MAX: u64 = 10000000000000;
+/// Number of groups that one instance can hold.
+pub const GROUP_MAX: u32 = 64;
+/// Number of policies that one instance can hold.
+pub const POLICY_MAX: u32 = 262144;
+/// Preference of a policy that is given none.
+pub const POLICY_PREF: u32 = 1000;
+/// Default of the mask of the marks. The highest bit of a mask is set on what a policy has placed,
+/// the others hold the id of the WAN; their highest value stands for no WAN at all.
+pub const MARK_MASK: u32 = 4278190080;
+/// Default of the lowest preference of the policy rules.
+pub const RULE_PREF: u32 = 7000;
+/// Default of the number that, with the id of a WAN added, is its routing table.
+pub const TABLE_BASE: u32 = 7000;
+/// Default of the pair timeout, in seconds.
+pub const PAIR_TIMEOUT: u32 = 600;
 
 /// The device is administratively down, or does not exist.
 pub const WAN_STATE_DOWN: u32 = 0;
@@ -21,18 +37,22 @@ pub const WAN_STATE_NO_CARRIER: u32 = 1;
 pub const WAN_STATE_NO_ADDRESS: u32 = 2;
 /// No gateway is given and the device is not point-to-point, or the gateway is off the link.
 pub const WAN_STATE_NO_GATEWAY: u32 = 3;
+/// The kernel would drop what this WAN receives, since its rp_filter is 1 without src_valid_mark
+/// and another WAN is the first.
+pub const WAN_STATE_FILTERED: u32 = 4;
 /// Routes are in place; new connections may be given to this WAN.
-pub const WAN_STATE_UP: u32 = 4;
+pub const WAN_STATE_UP: u32 = 5;
 /// Whether a WAN takes connections, or the first reason why it does not.
-pub const WAN_STATE_NAMES: [&str; 5] = ["down", "no-carrier", "no-address", "no-gateway", "up"];
-/// What each of these means.
-pub const WAN_STATE_DOCS: [&str; 5] = [
-    "The device is administratively down, or does not exist.",
-    "The device is up, but its link is not.",
-    "The device has no IPv4 address.",
-    "No gateway is given and the device is not point-to-point, or the gateway is off the link.",
-    "Routes are in place; new connections may be given to this WAN.",
+pub const WAN_STATE_NAMES: [&str; 6] = [
+    "down",
+    "no-carrier",
+    "no-address",
+    "no-gateway",
+    "filtered",
+    "up",
 ];
+/// What each of these means.
+pub const WAN_STATE_DOCS: [&str; 6] = ["The device is administratively down, or does not exist.", "The device is up, but its link is not.", "The device has no IPv4 address.", "No gateway is given and the device is not point-to-point, or the gateway is off the link.", "The kernel would drop what this WAN receives, since its rp_filter is 1 without src_valid_mark and\nanother WAN is the first.\n", "Routes are in place; new connections may be given to this WAN."];
 
 /// No WAN is configured, so nothing is hooked.
 pub const CACHE_IDLE: u32 = 0;
@@ -55,11 +75,35 @@ pub const CACHE_DOCS: [&str; 5] = [
     "Somebody else uses conntrack labels in this namespace.",
 ];
 
+/// Each connection.
+pub const GRANULARITY_CONNECTION: u32 = 0;
+/// All connections from one source to one destination, DNAT considered.
+pub const GRANULARITY_PAIR: u32 = 1;
+/// What is kept on one WAN.
+pub const GRANULARITY_NAMES: [&str; 2] = ["connection", "pair"];
+/// What each of these means.
+pub const GRANULARITY_DOCS: [&str; 2] = [
+    "Each connection.",
+    "All connections from one source to one destination, DNAT considered.",
+];
+
+/// They take the route that main has for them.
+pub const LAST_RESORT_MAIN: u32 = 0;
+/// They are refused as unreachable, unless main has a route for them that is no default route.
+pub const LAST_RESORT_UNREACHABLE: u32 = 1;
+/// What becomes of new connections that would be balanced while no WAN is up.
+pub const LAST_RESORT_NAMES: [&str; 2] = ["main", "unreachable"];
+/// What each of these means.
+pub const LAST_RESORT_DOCS: [&str; 2] = [
+    "They take the route that main has for them.",
+    "They are refused as unreachable, unless main has a route for them that is no default route.",
+];
+
 pub const A_WAN_PAD: u16 = 1;
 /// Name of the WAN; unique, one to fifteen bytes, none of them white space, a control character or
 /// a slash.
 pub const A_WAN_NAME: u16 = 2;
-/// Number of the WAN, from 1; the lowest free one when it is added.
+/// Number of the WAN, from 1; the lowest free one if none is given.
 pub const A_WAN_ID: u16 = 3;
 /// Name of the network device.
 pub const A_WAN_DEV: u16 = 4;
@@ -76,7 +120,8 @@ pub const A_WAN_DOWN_CAPACITY_BPS: u16 = 8;
 pub const A_WAN_CAPACITY_LEARNED: u16 = 9;
 /// Whether the WAN takes connections.
 pub const A_WAN_STATE: u16 = 10;
-/// The value that packets and connections of this WAN carry, within mark-mask.
+/// The value that packets and connections of this WAN carry, within mark-mask; with its highest bit
+/// on those that a policy has placed.
 pub const A_WAN_MARK: u16 = 11;
 /// The bits of the mark that belong to mwb; the others are never written.
 pub const A_WAN_MARK_MASK: u16 = 12;
@@ -110,8 +155,107 @@ pub const A_WAN_NAMES: [&str; 16] = [
     "connections",
 ];
 
+/// Name of the group; like that of a WAN, and not that of one.
+pub const A_GROUP_NAME: u16 = 1;
+/// Name of a WAN that belongs to it; one for each of them.
+pub const A_GROUP_WAN: u16 = 2;
+/// Highest attribute of this set.
+pub const A_GROUP_MAX: u16 = 2;
+/// Names of the attributes, from number 1 on.
+pub const A_GROUP_NAMES: [&str; 2] = ["name", "wan"];
+
+pub const A_POLICY_PAD: u16 = 1;
+/// The lowest preference that matches wins; among equals, the longest prefixes, the most other
+/// selectors, the policy that was added first. 1000 if not given.
+pub const A_POLICY_PREF: u16 = 2;
+/// Prefix of the source address, in network byte order; 4 bytes for IPv4.
+pub const A_POLICY_SRC: u16 = 3;
+/// Length of the source prefix, in bits.
+pub const A_POLICY_SRC_LEN: u16 = 4;
+/// Prefix of the destination address, as src; DNAT has been done.
+pub const A_POLICY_DST: u16 = 5;
+/// Length of the destination prefix, in bits.
+pub const A_POLICY_DST_LEN: u16 = 6;
+/// Name of the device that the connection comes in through; lo for those of the router itself.
+pub const A_POLICY_IIF: u16 = 7;
+/// Transport protocol (IPPROTO_*).
+pub const A_POLICY_PROTO: u16 = 8;
+/// Lowest destination port, for protocols that have ports; DNAT has been done.
+pub const A_POLICY_DPORT_MIN: u16 = 9;
+/// Highest destination port; that of dport-min if not given.
+pub const A_POLICY_DPORT_MAX: u16 = 10;
+/// DSCP of the first packet.
+pub const A_POLICY_DSCP: u16 = 11;
+/// Name of the WAN or group that gets the connection; main leaves it to the main table.
+pub const A_POLICY_TO: u16 = 12;
+/// While no wanted WAN is up, connections are refused as unreachable; otherwise another one gets
+/// them.
+pub const A_POLICY_STRICT: u16 = 13;
+/// New connections that went where this policy wants them, to main among them.
+pub const A_POLICY_CONNECTIONS: u16 = 14;
+/// New connections that found no wanted WAN up.
+pub const A_POLICY_MISSED: u16 = 15;
+/// Highest attribute of this set.
+pub const A_POLICY_MAX: u16 = 15;
+/// Names of the attributes, from number 1 on.
+pub const A_POLICY_NAMES: [&str; 15] = [
+    "pad",
+    "pref",
+    "src",
+    "src-len",
+    "dst",
+    "dst-len",
+    "iif",
+    "proto",
+    "dport-min",
+    "dport-max",
+    "dscp",
+    "to",
+    "strict",
+    "connections",
+    "missed",
+];
+
+/// A policy; one for each of them.
+pub const A_POLICIES_POLICY: u16 = 1;
+/// The first message of a set; what an earlier set of the same or another sender lacks is given up.
+pub const A_POLICIES_BEGIN: u16 = 2;
+/// The set has more policies than fit into this message; others of the same socket follow.
+pub const A_POLICIES_MORE: u16 = 3;
+/// Highest attribute of this set.
+pub const A_POLICIES_MAX: u16 = 3;
+/// Names of the attributes, from number 1 on.
+pub const A_POLICIES_NAMES: [&str; 3] = ["policy", "begin", "more"];
+
+/// What is kept on one WAN.
+pub const A_CONFIG_GRANULARITY: u16 = 1;
+/// How long a pair stays on its WAN after the end of its last connection, in seconds.
+pub const A_CONFIG_PAIR_TIMEOUT: u16 = 2;
+/// What becomes of connections while no WAN is up.
+pub const A_CONFIG_LAST_RESORT: u16 = 3;
+/// The bits of the mark that belong to mwb: at least three, without a gap. Can be changed while
+/// there is no WAN.
+pub const A_CONFIG_MARK_MASK: u16 = 4;
+/// Lowest preference of the policy rules; that of a WAN's rule is higher by its id. Can be changed
+/// while there is no WAN.
+pub const A_CONFIG_RULE_PREF: u16 = 5;
+/// The routing table of a WAN is this plus its id. Can be changed while there is no WAN.
+pub const A_CONFIG_TABLE_BASE: u16 = 6;
+/// Highest attribute of this set.
+pub const A_CONFIG_MAX: u16 = 6;
+/// Names of the attributes, from number 1 on.
+pub const A_CONFIG_NAMES: [&str; 6] = [
+    "granularity",
+    "pair-timeout",
+    "last-resort",
+    "mark-mask",
+    "rule-pref",
+    "table-base",
+];
+
 pub const A_STATS_PAD: u16 = 1;
-/// Packets of tracked connections that the hook saw.
+/// Packets of tracked connections that came in, and those of the router's own that leave through a
+/// WAN or belong to a connection of one.
 pub const A_STATS_PACKETS: u16 = 2;
 /// Packets that took the dst kept by their connection.
 pub const A_STATS_DST_HITS: u16 = 3;
@@ -127,18 +271,28 @@ pub const A_STATS_INBOUND: u16 = 7;
 /// New connections that were left alone, because their route leaves through no WAN, or no WAN for
 /// them is up.
 pub const A_STATS_NOT_BALANCED: u16 = 8;
+/// Those of connections that a policy has placed.
+pub const A_STATS_BY_POLICY: u16 = 9;
+/// New connections that were refused, because a strict policy or the last resort wants that.
+pub const A_STATS_UNREACHABLE: u16 = 10;
+/// Pairs that are kept at the moment, the outdated ones among them.
+pub const A_STATS_PAIRS: u16 = 11;
+/// New connections that were given to the WAN of their pair.
+pub const A_STATS_PAIR_HITS: u16 = 12;
+/// Pairs that had to go before their time, for others.
+pub const A_STATS_PAIR_EVICTIONS: u16 = 13;
 /// Whether connections keep their dst.
-pub const A_STATS_CACHE: u16 = 9;
+pub const A_STATS_CACHE: u16 = 14;
 /// Dst references held at the moment.
-pub const A_STATS_DST_SLOTS: u16 = 10;
+pub const A_STATS_DST_SLOTS: u16 = 15;
 /// Passes in which rules and routes were compared with what they should be.
-pub const A_STATS_ROUTE_SYNCS: u16 = 11;
+pub const A_STATS_ROUTE_SYNCS: u16 = 16;
 /// Rules and routes that those passes added or removed.
-pub const A_STATS_ROUTE_CHANGES: u16 = 12;
+pub const A_STATS_ROUTE_CHANGES: u16 = 17;
 /// Highest attribute of this set.
-pub const A_STATS_MAX: u16 = 12;
+pub const A_STATS_MAX: u16 = 17;
 /// Names of the attributes, from number 1 on.
-pub const A_STATS_NAMES: [&str; 12] = [
+pub const A_STATS_NAMES: [&str; 17] = [
     "pad",
     "packets",
     "dst-hits",
@@ -147,6 +301,11 @@ pub const A_STATS_NAMES: [&str; 12] = [
     "connections",
     "inbound",
     "not-balanced",
+    "by-policy",
+    "unreachable",
+    "pairs",
+    "pair-hits",
+    "pair-evictions",
     "cache",
     "dst-slots",
     "route-syncs",
@@ -159,6 +318,27 @@ pub const CMD_WAN_ADD: u8 = 1;
 pub const CMD_WAN_DEL: u8 = 2;
 /// Reads one WAN by its name, or all of them, in the order of their ids.
 pub const CMD_WAN_GET: u8 = 3;
+/// Makes a group of WANs, or gives an existing one other members.
+pub const CMD_GROUP_SET: u8 = 4;
+/// Removes a group.
+pub const CMD_GROUP_DEL: u8 = 5;
+/// Reads all groups.
+pub const CMD_GROUP_GET: u8 = 6;
+/// Adds a policy. There are no two with the same preference and the same selector.
+pub const CMD_POLICY_ADD: u8 = 7;
+/// Removes the policy with just the given selector, else the only one that has all of the given
+/// attributes.
+pub const CMD_POLICY_DEL: u8 = 8;
+/// Reads all policies, in the order in which they are tried.
+pub const CMD_POLICY_GET: u8 = 9;
+/// Replaces all policies at once; a connection meets either the old ones or the new ones. A policy
+/// that is among both keeps its counters. Large sets take several messages, of which only the last
+/// one has an effect.
+pub const CMD_POLICY_REPLACE: u8 = 10;
+/// Changes the given parts of the configuration.
+pub const CMD_CONFIG_SET: u8 = 11;
+/// Reads the configuration.
+pub const CMD_CONFIG_GET: u8 = 12;
 /// Reads the counters of the instance; those of routes since it has WANs, the others since it
 /// exists.
-pub const CMD_STATS_GET: u8 = 4;
+pub const CMD_STATS_GET: u8 = 13;

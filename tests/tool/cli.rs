@@ -3,6 +3,7 @@
 //! What a caller of the tool sees without the module's help: exit codes, and who speaks on which stream.
 //! `cargo test` in tools/ runs it.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -48,8 +49,63 @@ fn wrong_usage_exits_1() {
             "wan add dsl --dev eth1 --gateway 2001:db8::1",
             "2001:db8::1",
         ),
+        ("wan add dsl --dev eth1 --id 0", "1..=250"),
+        ("wan add dsl --dev eth1 --id 251", "1..=250"),
         ("wan del", "<NAME>"),
         ("wan del a b", "'b'"),
+        ("group bogus", "bogus"),
+        ("group show x", "'x'"),
+        ("group set", "<NAME>"),
+        ("group set fast", "<WAN>"),
+        ("group del", "<NAME>"),
+        ("group del a b", "'b'"),
+        ("policy bogus", "bogus"),
+        ("policy show x", "'x'"),
+        ("policy save x", "'x'"),
+        ("policy flush x", "'x'"),
+        ("policy add", "--to"),
+        ("policy add --src 10.0.0.0/8", "--to"),
+        ("policy add --to dsl --to cable", "--to"),
+        ("policy add dsl", "'dsl'"),
+        (
+            "policy add --to dsl --src 10.0.0.1/8",
+            "10.0.0.0/8 would be right",
+        ),
+        ("policy add --to dsl --dst 10.0.0.0/33", "at most 32"),
+        (
+            "policy add --to dsl --dst 2001:db8::/32",
+            "IPv4 only so far",
+        ),
+        ("policy add --to dsl --src net", "10.0.0.0/8"),
+        ("policy add --to dsl --proto xyz", "icmp"),
+        ("policy add --to dsl --proto 256", "0 to 255"),
+        (
+            "policy add --to dsl --dport 80",
+            "--dport 80 needs a --proto",
+        ),
+        (
+            "policy add --to dsl --dport 80 --proto icmp",
+            "icmp has no ports",
+        ),
+        ("policy add --to dsl --dport 65536 --proto tcp", "8000-8999"),
+        ("policy add --to dsl --dport 443-80 --proto tcp", "80-443"),
+        ("policy add --to dsl --dscp 64", "0 to 63"),
+        ("policy add --to dsl --dscp af14", "af41"),
+        ("policy add --to dsl --pref 4294967296", "4294967296"),
+        ("policy del", "--src"),
+        ("policy del --strict", "--src"),
+        ("policy del --src 10.0.0.1/8", "10.0.0.0/8 would be right"),
+        ("policy replace", "<FILE>"),
+        ("policy replace a b", "'b'"),
+        ("config bogus", "bogus"),
+        ("config show x", "'x'"),
+        ("config set", "--granularity"),
+        ("config set --granularity host", "connection, pair"),
+        ("config set --last-resort none", "main, unreachable"),
+        ("config set --pair-timeout 10min", "10m"),
+        ("config set --mark-mask ff", "0xff000000"),
+        ("config set --rule-pref -1", "-1"),
+        ("config set --table x", "x"),
         ("-n", "--netns"),
         ("completion", "SHELL"),
         ("completion sh", "bash"),
@@ -67,6 +123,12 @@ fn help_exits_0() {
         "wan -h",
         "wan add -h",
         "wan del -h",
+        "group -h",
+        "group set -h",
+        "policy -h",
+        "policy add -h",
+        "policy replace -h",
+        "config set -h",
         "show -h",
         "-V",
     ] {
@@ -88,6 +150,14 @@ fn kernel_without_mwb_exits_2() {
         "wan",
         "wan show",
         "stats",
+        "group",
+        "group show",
+        "policy",
+        "policy show",
+        "policy save",
+        "config",
+        "config show",
+        "-j policy",
         "-j show",
         "-p -j stats",
         "show -j",
@@ -104,7 +174,47 @@ fn kernel_without_mwb_exits_2() {
             2,
             "modprobe",
         );
-        fails("wan del dsl", 2, "modprobe");
+        for line in [
+            "wan del dsl",
+            "wan add dsl --dev eth1 --id 7",
+            "group set fast dsl cable",
+            "group del fast",
+            "policy add --to main",
+            "policy add --pref 9 --src 10.0.0.0/8 --dst 192.0.2.1 --iif lo --proto tcp --dport 80-443 \
+             --dscp 0x2e --to dsl --strict",
+            "policy del --src 10.0.0.0/8",
+            "policy del --dport 80",
+            "policy del --pref 9 --strict",
+            "policy replace -",
+            "policy flush",
+            "config set --granularity pair --pair-timeout 10m --last-resort unreachable",
+            "config set --mark-mask 0xff00 --rule-pref 100 --table 500",
+        ] {
+            fails(line, 2, "modprobe");
+        }
+    }
+}
+
+#[test]
+fn file_that_is_wrong_exits_2() {
+    fails("policy replace /mwb-absent", 2, "cannot read /mwb-absent");
+    fails("policy replace /", 2, "cannot read /: ");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("policies");
+    for (text, words) in [
+        (
+            "# all\n--to dsl\nadd --to\n",
+            "policies:3: a value is required",
+        ),
+        ("--to dsl\n\n--src 10.0.0.1/8 --to dsl", "policies:3: "),
+        (
+            "--dport 80 --to dsl",
+            "policies:1: --dport 80 needs a --proto",
+        ),
+        ("--to dsl\n--to 'a b", "policies:2: there is no second '"),
+        ("--src 10.0.0.0/8", "policies:1: there is no --to\n"),
+    ] {
+        fs::write(&file, text).unwrap();
+        fails(&format!("policy replace {}", file.display()), 2, words);
     }
 }
 
@@ -127,7 +237,15 @@ fn completions_know_the_options() {
     for shell in ["bash", "zsh", "fish"] {
         let run = mwb(&format!("completion {shell}"));
         assert_eq!(run.status.code(), Some(0), "{shell}");
-        for word in ["gateway", "stats", "netns", "del"] {
+        for word in [
+            "gateway",
+            "stats",
+            "netns",
+            "del",
+            "replace",
+            "dport",
+            "unreachable",
+        ] {
             assert!(text(&run.stdout).contains(word), "{shell}: {word}");
         }
     }

@@ -5,25 +5,46 @@
 #![forbid(unsafe_code)]
 
 mod completion;
+mod config;
+mod config_set;
+mod dscp;
 mod extack;
+mod group_del;
+mod group_set;
+mod group_show;
 mod message;
 mod netlink;
 mod netns;
 mod output;
+mod policy;
+mod policy_add;
+mod policy_del;
+mod policy_file;
+mod policy_replace;
+mod policy_show;
+mod ports;
+mod prefix;
+mod proto;
 mod rate;
+mod selectors;
 mod show;
 mod stats;
+mod table;
+mod time;
 mod wan;
 mod wan_add;
 mod wan_del;
+mod words;
 
 #[path = "../../../uapi/mwb_uapi.rs"]
 #[expect(dead_code, reason = "the module uses the rest")]
 mod uapi;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
 use netlink::Client;
 use output::Output;
+use policy_file::File;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -51,6 +72,21 @@ enum Command {
         #[command(subcommand)]
         verb: Option<Wan>,
     },
+    /// Make, remove or show groups of WANs
+    Group {
+        #[command(subcommand)]
+        verb: Option<Group>,
+    },
+    /// Add, remove, replace or show policies
+    Policy {
+        #[command(subcommand)]
+        verb: Option<Policy>,
+    },
+    /// Change or show how the namespace works
+    Config {
+        #[command(subcommand)]
+        verb: Option<Config>,
+    },
     /// Show the WANs and their use (the default)
     Show(show::Args),
     /// Show the counters of the namespace
@@ -69,10 +105,64 @@ enum Wan {
     Show(show::Args),
 }
 
+#[derive(Subcommand)]
+enum Group {
+    /// Make a group of WANs, or give it other WANs
+    Set(group_set::Args),
+    /// Remove a group
+    Del(group_del::Args),
+    /// Show the groups
+    Show,
+}
+
+#[derive(Subcommand)]
+enum Policy {
+    /// Add a policy
+    Add(policy_add::Args),
+    /// Remove the one policy that has all of these
+    Del(policy_del::Args),
+    /// Replace all policies at once by those of a file
+    Replace(policy_replace::Args),
+    /// Remove all policies
+    Flush,
+    /// Show the policies and their use
+    Show,
+    /// Print the policies as `replace` reads them
+    Save,
+}
+
+#[derive(Subcommand)]
+enum Config {
+    /// Change what is given
+    Set(config_set::Args),
+    /// Show all of it
+    Show,
+}
+
+/// What takes several options to see that it is wrong.
+fn checked(cli: Cli) -> Result<Cli, clap::Error> {
+    if let Some(Command::Policy {
+        verb: Some(Policy::Add(args)),
+    }) = &cli.command
+    {
+        let mut add = policy_add::Args::augment_args(clap::Command::new("add"));
+        let wrong = |why| add.error(ErrorKind::ValueValidation, why);
+        args.policy.selectors.check().map_err(wrong)?;
+    }
+    Ok(cli)
+}
+
 fn run(cli: Cli) -> Result<(), String> {
     if let Some(Command::Completion(args)) = cli.command {
         return completion::run(args);
     }
+    // A file that is wrong is wrong without the kernel.
+    let file = match &cli.command {
+        Some(Command::Policy {
+            verb: Some(Policy::Replace(args)),
+        }) => File::read(&args.file)?,
+        _ => File::default(),
+    };
     if let Some(name) = &cli.netns {
         netns::enter(name)?;
     }
@@ -80,21 +170,38 @@ fn run(cli: Cli) -> Result<(), String> {
         json: cli.json,
         pretty: cli.pretty,
     };
-    let mut client = Client::open()?;
+    let client = &mut Client::open()?;
     match cli.command {
         Some(Command::Wan { verb: Some(verb) }) => match verb {
-            Wan::Add(args) => wan_add::run(args, &mut client),
-            Wan::Del(args) => wan_del::run(args, &mut client),
-            Wan::Show(args) => show::run(args, &mut client, output),
+            Wan::Add(args) => wan_add::run(args, client),
+            Wan::Del(args) => wan_del::run(args, client),
+            Wan::Show(args) => show::run(args, client, output),
         },
-        Some(Command::Show(args)) => show::run(args, &mut client, output),
-        Some(Command::Stats) => stats::run(&mut client, output),
-        _ => show::run(show::Args::default(), &mut client, output),
+        Some(Command::Group { verb }) => match verb {
+            Some(Group::Set(args)) => group_set::run(args, client),
+            Some(Group::Del(args)) => group_del::run(args, client),
+            Some(Group::Show) | None => group_show::run(client, output),
+        },
+        Some(Command::Policy { verb }) => match verb {
+            Some(Policy::Add(args)) => policy_add::run(args, client),
+            Some(Policy::Del(args)) => policy_del::run(args, client),
+            // To flush is to replace by nothing.
+            Some(Policy::Replace(_) | Policy::Flush) => policy_replace::run(&file, client),
+            Some(Policy::Save) => policy_show::save(client),
+            Some(Policy::Show) | None => policy_show::run(client, output),
+        },
+        Some(Command::Config { verb }) => match verb {
+            Some(Config::Set(args)) => config_set::run(args, client),
+            Some(Config::Show) | None => config::run(client, output),
+        },
+        Some(Command::Show(args)) => show::run(args, client, output),
+        Some(Command::Stats) => stats::run(client, output),
+        _ => show::run(show::Args::default(), client, output),
     }
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse().and_then(checked) {
         Ok(cli) => cli,
         Err(usage) if usage.use_stderr() => {
             eprint!("{}", usage.to_string().replacen("error:", "mwb:", 1));

@@ -3,7 +3,9 @@
 //! The family's messages: a command and attributes on the way to the kernel, attributes on the way back.
 
 use crate::uapi::*;
-use netlink_packet_core::{DecodeError, DefaultNla, Emitable, NlasIterator, ParseableParametrized};
+use netlink_packet_core::{
+    DecodeError, DefaultNla, Emitable, NlasIterator, ParseableParametrized, NLA_F_NESTED,
+};
 use netlink_packet_generic::{GenlFamily, GenlHeader};
 use std::net::Ipv4Addr;
 
@@ -61,12 +63,30 @@ pub fn string(kind: u16, text: &str) -> DefaultNla {
     DefaultNla::new(kind, bytes)
 }
 
+pub fn u32(kind: u16, value: u32) -> DefaultNla {
+    DefaultNla::new(kind, value.to_ne_bytes().to_vec())
+}
+
 pub fn u64(kind: u16, value: u64) -> DefaultNla {
     DefaultNla::new(kind, value.to_ne_bytes().to_vec())
 }
 
 pub fn ipv4(kind: u16, addr: Ipv4Addr) -> DefaultNla {
     DefaultNla::new(kind, addr.octets().to_vec())
+}
+
+pub fn flag(kind: u16) -> DefaultNla {
+    DefaultNla::new(kind, vec![])
+}
+
+pub fn nested(kind: u16, attrs: &[DefaultNla]) -> DefaultNla {
+    DefaultNla::new(kind | NLA_F_NESTED, emitted(attrs))
+}
+
+pub fn emitted(attrs: &[DefaultNla]) -> Vec<u8> {
+    let mut bytes = vec![0; attrs.buffer_len()];
+    attrs.emit(&mut bytes);
+    bytes
 }
 
 /// The attributes in `bytes`, up to the first that is cut off.
@@ -106,16 +126,6 @@ pub fn read_enum(names: &[&'static str], value: &[u8]) -> Option<&'static str> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-
-    pub fn emitted(attrs: &[DefaultNla]) -> Vec<u8> {
-        let mut bytes = vec![0; attrs.buffer_len()];
-        attrs.emit(&mut bytes);
-        bytes
-    }
-
-    pub fn u32(kind: u16, value: u32) -> DefaultNla {
-        DefaultNla::new(kind, value.to_ne_bytes().to_vec())
-    }
 
     /// The attributes that `parse` must not stumble over: each one of `attrs` with a value that is empty,
     /// short or long.

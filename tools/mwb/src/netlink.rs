@@ -20,6 +20,10 @@ use std::io;
 /// How often a dump that was overtaken by changes is asked for again.
 const DUMP_TRIES: u32 = 10;
 
+/// As large as the kernel makes its datagrams for readers who have room: a group of all WANs needs more
+/// than the 4 KiB that others get.
+const DATAGRAM_MAX: usize = 32 << 10;
+
 pub struct Client {
     socket: Socket,
     family: u16,
@@ -51,7 +55,7 @@ impl Client {
         if answer.errno == Some(ENOENT) {
             return Err(format!("the kernel has no {family}: modprobe {family}"));
         }
-        let replies = answer.result()?;
+        let replies = answer.result().map_err(|refusal| refusal.sentence)?;
         let mut attrs = replies.iter().flat_map(|reply| attributes(&reply.0));
         let id = attrs.find(|(kind, _)| *kind == CTRL_ATTR_FAMILY_ID);
         id.and_then(|(_, id)| message::read_u16(id))
@@ -60,6 +64,11 @@ impl Client {
 
     /// Has the kernel do one thing.
     pub fn call(&mut self, request: Request) -> Result<Vec<Reply>, String> {
+        self.try_call(request).map_err(|refusal| refusal.sentence)
+    }
+
+    /// As `call`, for those who want to know what part of the request is refused.
+    pub fn try_call(&mut self, request: Request) -> Result<Vec<Reply>, Refusal> {
         self.exchange(request, NLM_F_ACK)?.result()
     }
 
@@ -68,10 +77,10 @@ impl Client {
         for _ in 0..DUMP_TRIES {
             let answer = self.exchange(Request::new(command, vec![]), NLM_F_DUMP)?;
             if !answer.interrupted {
-                return answer.result();
+                return answer.result().map_err(|refusal| refusal.sentence);
             }
         }
-        Err("the WANs change faster than they can be read: try again".into())
+        Err("all of it changes faster than it can be read: try again".into())
     }
 
     fn exchange<F>(&mut self, payload: F, flags: u16) -> Result<Answer, String>
@@ -83,7 +92,8 @@ impl Client {
         let failed = |why| format!("the netlink socket failed: {}", extack::errno_text(why));
         self.socket.send(&answer.request, 0).map_err(failed)?;
         loop {
-            let (datagram, sender) = self.socket.recv_from_full().map_err(failed)?;
+            let mut datagram = Vec::with_capacity(DATAGRAM_MAX);
+            let (_, sender) = self.socket.recv_from(&mut datagram, 0).map_err(failed)?;
             if sender.port_number() == 0 && answer.take(&datagram, self.sequence)? {
                 return Ok(answer);
             }
@@ -170,10 +180,31 @@ impl Answer {
         Ok(false)
     }
 
-    fn result(self) -> Result<Vec<Reply>, String> {
-        match self.errno {
-            Some(errno) => Err(extack::sentence(errno, &self.extack, &self.request)),
-            None => Ok(self.replies),
+    fn result(self) -> Result<Vec<Reply>, Refusal> {
+        let Some(errno) = self.errno else {
+            return Ok(self.replies);
+        };
+        let place = extack::place(&self.extack, &self.request);
+        Err(Refusal {
+            sentence: extack::sentence(errno, &self.extack, &self.request),
+            attribute: place.map(|place| place.index),
+        })
+    }
+}
+
+/// Why a request has come to nothing.
+#[derive(Debug, PartialEq)]
+pub struct Refusal {
+    pub sentence: String,
+    /// Number of the attribute that it is about, among those of the request, from 0.
+    pub attribute: Option<usize>,
+}
+
+impl From<String> for Refusal {
+    fn from(sentence: String) -> Self {
+        Self {
+            sentence,
+            attribute: None,
         }
     }
 }
@@ -181,8 +212,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::string;
-    use crate::message::tests::emitted;
+    use crate::message::{emitted, string};
     use crate::uapi::*;
     use linux_raw_sys::errno::{EEXIST, ENOMEM};
     use linux_raw_sys::netlink::nlmsgerr_attrs::NLMSGERR_ATTR_MSG;
@@ -278,7 +308,7 @@ mod tests {
     fn refusal_with_its_reason() {
         let (answer, taken) = take(&[&refused(EEXIST, "WAN dsl exists")]);
         assert_eq!(taken, [Ok(true)]);
-        assert_eq!(answer.result(), Err("WAN dsl exists".into()));
+        assert_eq!(answer.result(), Err(String::from("WAN dsl exists").into()));
         let (answer, _) = take(&[&message(
             NLMSG_ERROR,
             0,
@@ -287,7 +317,7 @@ mod tests {
         )]);
         assert_eq!(
             answer.result(),
-            Err("needs CAP_NET_ADMIN: run as root".into())
+            Err(String::from("needs CAP_NET_ADMIN: run as root").into())
         );
         let (answer, _) = take(&[&message(
             NLMSG_ERROR,
@@ -309,7 +339,7 @@ mod tests {
             &[&code, &extack],
         )]);
         assert_eq!(taken, [Ok(true)]);
-        assert_eq!(answer.result(), Err("no more".into()));
+        assert_eq!(answer.result(), Err(String::from("no more").into()));
     }
 
     #[test]
@@ -345,6 +375,8 @@ mod tests {
                 let (answer, _) = take(&[&bytes]);
                 for reply in &answer.replies {
                     crate::wan::Wan::parse(&reply.0);
+                    crate::policy::Row::parse(&reply.0);
+                    crate::group_show::Group::parse(&reply.0);
                 }
                 let _ = answer.result();
             }

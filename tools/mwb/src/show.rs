@@ -7,6 +7,7 @@ use crate::netlink::Client;
 use crate::output::{self, Output};
 use crate::rate;
 use crate::stats::Stats;
+use crate::table::{printable, table, Column, Column::*};
 use crate::uapi::*;
 use crate::wan::Wan;
 
@@ -28,45 +29,25 @@ pub fn run(args: Args, client: &mut Client, output: Output) -> Result<(), String
     if output.json {
         return output.json(&wans);
     }
-    let text = table(&wans) + &no_cache(Stats::read(client)?.cache);
+    let text = table(COLUMNS, wans.iter().map(row))
+        + &filtered(&wans)
+        + &cache(Stats::read(client)?.cache);
     output::write(text.as_bytes())
 }
 
-const HEADER: [&str; 9] = [
-    "NAME",
-    "STATE",
-    "DEV",
-    "GATEWAY",
-    "UP",
-    "DOWN",
-    "MARK",
-    "TABLE",
-    "CONNECTIONS",
+const COLUMNS: [Column; 9] = [
+    Left("NAME"),
+    Left("STATE"),
+    Left("DEV"),
+    Left("GATEWAY"),
+    Right("UP"),
+    Right("DOWN"),
+    Right("MARK"),
+    Right("TABLE"),
+    Right("CONNECTIONS"),
 ];
-/// Columns from here on are numbers, and stand on the right.
-const FIRST_NUMBER: usize = 4;
 
-fn table(wans: &[Wan]) -> String {
-    let mut rows = vec![HEADER.map(String::from)];
-    rows.extend(wans.iter().map(row));
-    let mut widths = [0; HEADER.len()];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let line = |row: &[String; HEADER.len()]| {
-        let cells = row.iter().zip(widths).enumerate();
-        let cells = cells.map(|(column, (cell, width))| match column {
-            FIRST_NUMBER.. => format!("{cell:>width$}"),
-            _ => format!("{cell:<width$}"),
-        });
-        cells.collect::<Vec<_>>().join("  ") + "\n"
-    };
-    rows.iter().map(line).collect()
-}
-
-fn row(wan: &Wan) -> [String; HEADER.len()] {
+fn row(wan: &Wan) -> [String; COLUMNS.len()] {
     [
         wan.name.clone(),
         wan.state.unwrap_or("unknown").into(),
@@ -78,8 +59,6 @@ fn row(wan: &Wan) -> [String; HEADER.len()] {
         wan.table.to_string(),
         wan.connections.to_string(),
     ]
-    // The name of a device may hold anything but white space, even what a terminal obeys.
-    .map(|cell| cell.replace(char::is_control, "?"))
 }
 
 /// A rate and its share of the capacity.
@@ -91,20 +70,45 @@ fn used(bps: u64, capacity_bps: Option<u64>) -> String {
     format!("{} {share:>4}", rate::display(bps))
 }
 
-/// The line beneath the table: why packets are looked up one by one, if they are.
-fn no_cache(cache: Option<&str>) -> String {
-    let fine = [CACHE_IDLE, CACHE_ACTIVE].map(|state| CACHE_NAMES[state as usize]);
+/// The lines beneath the table: what a state that nobody expects is about.
+fn filtered(wans: &[Wan]) -> String {
+    let state = WAN_STATE_FILTERED as usize;
+    let (name, why) = (WAN_STATE_NAMES[state], one_line(WAN_STATE_DOCS[state]));
+    let wans = wans.iter().filter(|wan| wan.state == Some(name));
+    let lines: Vec<_> = wans
+        .map(|wan| format!("{} {name}: {why}\n", printable(&wan.name)))
+        .collect();
+    lines.concat()
+}
+
+/// The last line: whether connections keep their routes, and why not.
+fn cache(state: Option<&str>) -> String {
     let mut reasons = CACHE_NAMES.into_iter().zip(CACHE_DOCS);
-    match reasons.find(|(name, _)| Some(*name) == cache && !fine.contains(name)) {
-        Some((name, why)) => format!("dst cache: {name}, every packet is looked up. {why}\n"),
+    let (idle, active) = (
+        CACHE_NAMES[CACHE_IDLE as usize],
+        CACHE_NAMES[CACHE_ACTIVE as usize],
+    );
+    match reasons.find(|(name, _)| Some(*name) == state) {
+        Some((name, _)) if name == idle => String::new(),
+        Some((name, _)) if name == active => {
+            format!("dst cache: {name}, connections keep their routes\n")
+        }
+        Some((name, why)) => format!(
+            "dst cache: {name}, every packet is looked up. {}\n",
+            one_line(why)
+        ),
         None => String::new(),
     }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::tests::emitted;
+    use crate::message::emitted;
 
     #[test]
     fn table_is_aligned() {
@@ -120,16 +124,40 @@ NAME  STATE       DEV   GATEWAY              UP           DOWN        MARK  TABL
 dsl   no-carrier  eth1  192.0.2.1  4.2Mbit  84%  18.7Mbit  94%  0x03000000   7003           53
       unknown     ?[2J  -           999bit    -      0bit    -  0x00000000      0            0
 ";
-        assert_eq!(table(&[dsl, unnamed]), expected);
+        assert_eq!(table(COLUMNS, [dsl, unnamed].iter().map(row)), expected);
     }
 
     #[test]
-    fn says_why_nothing_is_cached() {
-        assert_eq!(no_cache(Some("active")), "");
-        assert_eq!(no_cache(Some("idle")), "");
-        assert_eq!(no_cache(None), "");
-        let off = no_cache(Some("off"));
+    fn says_what_the_cache_does() {
+        assert_eq!(cache(Some("idle")), "");
+        assert_eq!(cache(None), "");
+        assert_eq!(
+            cache(Some("active")),
+            "dst cache: active, connections keep their routes\n"
+        );
+        let off = cache(Some("off"));
         assert!(off.contains("off") && off.contains("labels=0"), "{off}");
-        assert!(no_cache(Some("labels-in-use")).contains("Somebody else"));
+        assert!(cache(Some("labels-in-use")).contains("Somebody else"));
+    }
+
+    #[test]
+    fn says_what_filtered_means() {
+        let wan = |name: &str, state: u32| Wan {
+            name: name.into(),
+            state: Some(WAN_STATE_NAMES[state as usize]),
+            ..Wan::default()
+        };
+        let wans = [
+            wan("a", WAN_STATE_UP),
+            wan("b", WAN_STATE_FILTERED),
+            wan("c", WAN_STATE_DOWN),
+        ];
+        let text = filtered(&wans);
+        assert!(
+            text.starts_with("b filtered: The kernel would drop"),
+            "{text}"
+        );
+        assert_eq!(text.matches('\n').count(), 1, "{text}");
+        assert_eq!(filtered(&wans[..1]), "");
     }
 }

@@ -17,6 +17,11 @@ pub struct Stats {
     connections: u64,
     inbound: u64,
     not_balanced: u64,
+    by_policy: u64,
+    unreachable: u64,
+    pairs: u32,
+    pair_hits: u64,
+    pair_evictions: u64,
     pub cache: Option<&'static str>,
     dst_slots: u32,
     route_syncs: u64,
@@ -32,6 +37,7 @@ impl Stats {
     fn parse(attrs: &[u8]) -> Self {
         let mut stats = Self::default();
         for (kind, value) in attributes(attrs) {
+            let read_u32 = || message::read_u32(value).unwrap_or_default();
             let read_u64 = || message::read_u64(value).unwrap_or_default();
             match kind {
                 A_STATS_PACKETS => stats.packets = read_u64(),
@@ -41,8 +47,13 @@ impl Stats {
                 A_STATS_CONNECTIONS => stats.connections = read_u64(),
                 A_STATS_INBOUND => stats.inbound = read_u64(),
                 A_STATS_NOT_BALANCED => stats.not_balanced = read_u64(),
+                A_STATS_BY_POLICY => stats.by_policy = read_u64(),
+                A_STATS_UNREACHABLE => stats.unreachable = read_u64(),
+                A_STATS_PAIRS => stats.pairs = read_u32(),
+                A_STATS_PAIR_HITS => stats.pair_hits = read_u64(),
+                A_STATS_PAIR_EVICTIONS => stats.pair_evictions = read_u64(),
                 A_STATS_CACHE => stats.cache = message::read_enum(&CACHE_NAMES, value),
-                A_STATS_DST_SLOTS => stats.dst_slots = message::read_u32(value).unwrap_or_default(),
+                A_STATS_DST_SLOTS => stats.dst_slots = read_u32(),
                 A_STATS_ROUTE_SYNCS => stats.route_syncs = read_u64(),
                 A_STATS_ROUTE_CHANGES => stats.route_changes = read_u64(),
                 _ => {}
@@ -64,12 +75,17 @@ impl Stats {
             ("connections", self.connections.to_string()),
             ("inbound", self.inbound.to_string()),
             ("not_balanced", self.not_balanced.to_string()),
+            ("by_policy", self.by_policy.to_string()),
+            ("unreachable", self.unreachable.to_string()),
+            ("pairs", self.pairs.to_string()),
+            ("pair_hits", self.pair_hits.to_string()),
+            ("pair_evictions", self.pair_evictions.to_string()),
             ("cache", self.cache.unwrap_or("unknown").to_string()),
             ("dst_slots", self.dst_slots.to_string()),
             ("route_syncs", self.route_syncs.to_string()),
             ("route_changes", self.route_changes.to_string()),
         ]
-        .map(|(key, value)| format!("{key:<14}{value}\n"))
+        .map(|(key, value)| format!("{key:<16}{value}\n"))
         .concat()
     }
 }
@@ -85,8 +101,8 @@ pub fn run(client: &mut Client, output: Output) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::tests::{emitted, misshapen, u32};
-    use crate::message::u64;
+    use crate::message::tests::misshapen;
+    use crate::message::{emitted, u32, u64};
     use netlink_packet_core::DefaultNla;
 
     fn attrs() -> Vec<DefaultNla> {
@@ -98,6 +114,11 @@ mod tests {
             u64(A_STATS_CONNECTIONS, 6),
             u64(A_STATS_INBOUND, 7),
             u64(A_STATS_NOT_BALANCED, 5),
+            u64(A_STATS_BY_POLICY, 8),
+            u64(A_STATS_UNREACHABLE, 9),
+            u32(A_STATS_PAIRS, 10),
+            u64(A_STATS_PAIR_HITS, 11),
+            u64(A_STATS_PAIR_EVICTIONS, 12),
             u32(A_STATS_CACHE, CACHE_ACTIVE),
             u32(A_STATS_DST_SLOTS, 4),
             u64(A_STATS_ROUTE_SYNCS, 3),
@@ -112,11 +133,12 @@ mod tests {
             serde_json::to_string(&stats).unwrap(),
             concat!(
                 r#"{"packets":1000,"dst_hits":987,"dst_lookups":13,"dst_obsolete":2,"connections":6,"#,
-                r#""inbound":7,"not_balanced":5,"cache":"active","dst_slots":4,"route_syncs":3,"#,
-                r#""route_changes":30}"#
+                r#""inbound":7,"not_balanced":5,"by_policy":8,"unreachable":9,"pairs":10,"#,
+                r#""pair_hits":11,"pair_evictions":12,"cache":"active","dst_slots":4,"#,
+                r#""route_syncs":3,"route_changes":30}"#
             )
         );
-        assert!(stats.text().contains("dst_hits      987 (98.7%)\n"));
+        assert!(stats.text().contains("dst_hits        987 (98.7%)\n"));
     }
 
     #[test]

@@ -54,8 +54,8 @@ impl Wan {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::message::tests::{emitted, misshapen, u32};
-    use crate::message::{ipv4, string, u64};
+    use crate::message::tests::misshapen;
+    use crate::message::{emitted, ipv4, string, u32, u64};
     use netlink_packet_core::{DefaultNla, NLA_F_NESTED};
 
     pub fn attrs() -> Vec<DefaultNla> {

@@ -13,6 +13,9 @@ use std::net::Ipv4Addr;
 pub struct Args {
     /// Name of the WAN
     name: String,
+    /// Number of the WAN, 1 to 250; the lowest free one if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=WAN_MAX as i64))]
+    id: Option<u32>,
     /// Network device of the WAN
     #[arg(long)]
     dev: String,
@@ -36,6 +39,7 @@ fn request(args: &Args) -> Request {
         message::string(A_WAN_NAME, &args.name),
         message::string(A_WAN_DEV, &args.dev),
     ];
+    attrs.extend(args.id.map(|id| message::u32(A_WAN_ID, id)));
     attrs.extend(args.gateway.map(|addr| message::ipv4(A_WAN_GATEWAY4, addr)));
     attrs.extend(args.up.map(|bps| message::u64(A_WAN_UP_CAPACITY_BPS, bps)));
     attrs.extend(
@@ -62,14 +66,16 @@ mod tests {
     fn carries_what_was_given() {
         let bytes = emitted(&Args {
             name: "dsl".into(),
+            id: Some(7),
             dev: "eth1".into(),
             gateway: Some(Ipv4Addr::new(192, 0, 2, 1)),
             up: Some(5_000_000),
             down: Some(20_000_000),
         });
-        let expected: [(u16, &[u8]); 5] = [
+        let expected: [(u16, &[u8]); 6] = [
             (A_WAN_NAME, b"dsl\0"),
             (A_WAN_DEV, b"eth1\0"),
+            (A_WAN_ID, &7u32.to_ne_bytes()),
             (A_WAN_GATEWAY4, &[192, 0, 2, 1]),
             (A_WAN_UP_CAPACITY_BPS, &5_000_000u64.to_ne_bytes()),
             (A_WAN_DOWN_CAPACITY_BPS, &20_000_000u64.to_ne_bytes()),
@@ -81,6 +87,7 @@ mod tests {
     fn leaves_out_what_was_not() {
         let bytes = emitted(&Args {
             name: "x".repeat(100_000),
+            id: None,
             dev: String::new(),
             gateway: None,
             up: None,

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What becomes of a new connection that leaves through a WAN: policy, then pair, then pick by load.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    mwb_config::Config,
+    mwb_pair::{
+        self,
+        Pairs, //
+    },
+    mwb_policy::{
+        self,
+        New, //
+    },
+    mwb_wan::Wans,
+    rust::{
+        netns::Net,
+        rcu::Shared,
+        time, //
+    },
+    uapi, //
+};
+use core::sync::atomic::{
+    AtomicU32,
+    Ordering::Relaxed, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// What becomes of a connection.
+#[derive(Clone, Copy)]
+pub(crate) enum Choice {
+    /// It gets this mark, that of a WAN.
+    Wan(u32),
+    /// It is left to the main table.
+    Main,
+    /// It must not go anywhere.
+    Nowhere,
+}
+
+/// What chooses.
+pub(crate) struct Chooser {
+    config: Arc<Shared<Config>>,
+    policies: Arc<Shared<mwb_policy::Set>>,
+    /// In pair mode.
+    pairs: Shared<Option<Pairs>>,
+    refreshed_s: AtomicU32,
+}
+
+impl Chooser {
+    pub(crate) fn new(
+        config: Arc<Shared<Config>>,
+        policies: Arc<Shared<mwb_policy::Set>>,
+    ) -> Result<Self> {
+        let new = Self {
+            config,
+            policies,
+            pairs: Shared::new(None)?,
+            refreshed_s: AtomicU32::new(time::seconds()),
+        };
+        new.follow_config()?;
+        Ok(new)
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        self.config.with(|config| *config)
+    }
+
+    /// Keeps pairs if the configuration says so, else none.
+    pub(crate) fn follow_config(&self) -> Result {
+        let is_wanted = self.config().granularity == uapi::GRANULARITY_PAIR;
+        if is_wanted == self.pairs.with(Option::is_some) {
+            return Ok(());
+        }
+        let new = if is_wanted { Some(Pairs::new()?) } else { None };
+        self.pairs.replace(new)
+    }
+
+    /// Chooses for a new connection, which may be that of a tunnel (`is_of_kernel`).
+    pub(crate) fn choose(
+        &self,
+        net: &Net,
+        wans: &Wans,
+        new: &New<'_>,
+        is_of_kernel: bool,
+    ) -> Choice {
+        let config = self.config();
+        // What a tunnel sends would go round and round in it.
+        let is_fit = |id| !(is_of_kernel && wans.is_tunnel(id));
+        let pick = |is_fit: &dyn Fn(u8) -> bool| self.pick(net, wans, &config, new, is_fit);
+
+        let by_policy = self.policies.with(|policies| {
+            let policy = policies.lookup(new)?;
+            let Some(wanted) = policies.wanted(policy) else {
+                policy.count();
+                return Some(Choice::Main);
+            };
+            let id = pick(&|id| wanted.contains(id) && is_fit(id));
+            if let Some(id) = id {
+                policy.count();
+                return Some(Choice::Wan(config.marks.of_policy(id)));
+            }
+            policy.count_missed();
+            policy.is_strict.then_some(Choice::Nowhere)
+        });
+        by_policy.unwrap_or_else(|| match pick(&is_fit) {
+            Some(id) => Choice::Wan(config.marks.of(id)),
+            None if config.is_unreachable_without_wan() => Choice::Nowhere,
+            None => Choice::Main,
+        })
+    }
+
+    /// The WAN of the pair, or the one with the most room.
+    fn pick(
+        &self,
+        net: &Net,
+        wans: &Wans,
+        config: &Config,
+        new: &New<'_>,
+        is_fit: &dyn Fn(u8) -> bool,
+    ) -> Option<u8> {
+        self.pairs.with(|pairs| {
+            let Some(pairs) = pairs else {
+                return wans.pick(net, is_fit);
+            };
+            let key = mwb_pair::Key::of(new.flow);
+            let is_fit = |id| is_fit(id) && wans.is_usable(net, id);
+            let of_pair = pairs.lookup(key, config.pair_timeout_s);
+            if let Some(id) = of_pair.filter(|id| is_fit(*id)) {
+                pairs.count_hit();
+                return Some(id);
+            }
+            let id = wans.pick(net, &is_fit)?;
+            Some(pairs.get_or_insert(key, config.pair_timeout_s, id, is_fit))
+        })
+    }
+
+    /// Whether the policy for a connection leaves it no other way.
+    pub(crate) fn is_strict(&self, new: &New<'_>) -> bool {
+        self.policies
+            .with(|policies| policies.lookup(new).is_some_and(|p| p.is_strict))
+    }
+
+    /// Calls `f` with the pairs, if they are kept. May sleep.
+    pub(crate) fn with_pairs(&self, f: impl FnOnce(&Pairs)) {
+        if let Some(pairs) = &*self.pairs.get() {
+            f(pairs);
+        }
+    }
+
+    /// Whether the pairs have not been refreshed for half of their time.
+    pub(crate) fn is_refresh_due(&self) -> bool {
+        let now_s = time::seconds();
+        let passed_s = now_s.wrapping_sub(self.refreshed_s.load(Relaxed));
+        let is_due = passed_s >= self.config().pair_timeout_s.div_ceil(2);
+        if is_due {
+            self.refreshed_s.store(now_s, Relaxed);
+        }
+        is_due
+    }
+
+    /// A WAN no longer exists.
+    pub(crate) fn forget(&self, id: u8) {
+        self.with_pairs(|pairs| pairs.remove(id));
+    }
+}

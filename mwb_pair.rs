@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pairs of a source and a destination that stay on one WAN, whatever the port or protocol.
+//!
+//! A cache of fixed size: who scans millions of addresses pushes other pairs out, and takes no memory.
+
+#![forbid(unsafe_code)]
+
+use crate::rust::{
+    conntrack::Flow,
+    lock::BhLock,
+    time, //
+};
+use core::sync::atomic::{
+    AtomicU32,
+    AtomicU64,
+    Ordering::Relaxed, //
+};
+use kernel::prelude::*;
+
+/// Who talks to whom.
+#[derive(Clone, Copy)]
+pub(crate) struct Key {
+    saddr: u32,
+    daddr: u32,
+    zone: u16,
+}
+
+impl Key {
+    pub(crate) fn of(flow: &Flow) -> Self {
+        Self {
+            saddr: flow.saddr.into(),
+            daddr: flow.daddr.into(),
+            zone: flow.zone,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Pair {
+    saddr: u32,
+    daddr: u32,
+    /// When a connection of it was seen last, in seconds.
+    seen_s: u32,
+    zone: u16,
+    /// 0 in a place that is free.
+    wan: u8,
+}
+
+impl Pair {
+    fn is_of(&self, key: Key) -> bool {
+        let own = (self.saddr, self.daddr, self.zone);
+        self.wan != 0 && own == (key.saddr, key.daddr, key.zone)
+    }
+
+    fn is_live(&self, now_s: u32, timeout_s: u32) -> bool {
+        self.wan != 0 && now_s.wrapping_sub(self.seen_s) < timeout_s
+    }
+}
+
+const WAYS: usize = 4;
+/// What a key can be in: one cache line.
+type Bucket = [Pair; WAYS];
+
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+const BUCKETS: usize = 4096;
+const SHARDS: usize = 16;
+
+/// The pairs of an instance: 262,144 of them in 4 MiB.
+pub(crate) struct Pairs {
+    shards: KVec<Pin<KBox<BhLock<KVVec<Bucket>>>>>,
+    /// Nobody can tell which addresses share a bucket.
+    secret: u64,
+    kept: AtomicU32,
+    hits: AtomicU64,
+    evictions: AtomicU64,
+}
+
+impl Pairs {
+    pub(crate) fn new() -> Result<Self> {
+        let mut shards = KVec::with_capacity(SHARDS, GFP_KERNEL)?;
+        for _ in 0..SHARDS {
+            let buckets = KVVec::from_elem(Bucket::default(), BUCKETS, GFP_KERNEL_ACCOUNT)?;
+            shards.push(
+                KBox::pin_init(BhLock::new(buckets), GFP_KERNEL)?,
+                GFP_KERNEL,
+            )?;
+        }
+        Ok(Self {
+            shards,
+            secret: u64::from(time::random_u32()) << 32 | u64::from(time::random_u32()) | 1,
+            kept: AtomicU32::new(0),
+            hits: AtomicU64::new(0),
+            evictions: AtomicU64::new(0),
+        })
+    }
+
+    fn with_bucket<R>(&self, key: Key, f: impl FnOnce(&mut Bucket) -> R) -> Option<R> {
+        let addrs = u64::from(key.saddr) << 32 | u64::from(key.daddr);
+        let mut hash = (addrs ^ self.secret).wrapping_mul(self.secret);
+        hash ^= hash >> 29 ^ u64::from(key.zone);
+        hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let shard = self.shards.get((hash >> 60) as usize % SHARDS)?;
+        shard.with(|buckets| buckets.get_mut((hash >> 32) as usize % BUCKETS).map(f))
+    }
+
+    /// The WAN of a pair, if a connection of it was seen within `timeout_s`.
+    pub(crate) fn lookup(&self, key: Key, timeout_s: u32) -> Option<u8> {
+        let now_s = time::seconds();
+        self.with_bucket(key, |bucket| {
+            let mut live = bucket.iter_mut().filter(|p| p.is_live(now_s, timeout_s));
+            let pair = live.find(|p| p.is_of(key))?;
+            pair.seen_s = now_s;
+            Some(pair.wan)
+        })
+        .flatten()
+    }
+
+    pub(crate) fn count_hit(&self) {
+        self.hits.fetch_add(1, Relaxed);
+    }
+
+    /// Gives a pair to `wan`, unless a connection that came first has given it to one that `is_fit` for it.
+    /// Returns the WAN of the pair.
+    pub(crate) fn get_or_insert(
+        &self,
+        key: Key,
+        timeout_s: u32,
+        wan: u8,
+        is_fit: impl Fn(u8) -> bool,
+    ) -> u8 {
+        let now_s = time::seconds();
+        let new = Pair {
+            saddr: key.saddr,
+            daddr: key.daddr,
+            seen_s: now_s,
+            zone: key.zone,
+            wan,
+        };
+        self.with_bucket(key, |bucket| {
+            if let Some(pair) = bucket.iter_mut().find(|p| p.is_of(key)) {
+                if !pair.is_live(now_s, timeout_s) || !is_fit(pair.wan) {
+                    pair.wan = wan;
+                }
+                pair.seen_s = now_s;
+                return pair.wan;
+            }
+            let age = |p: &Pair| match p.wan {
+                0 => u32::MAX,
+                _ => now_s.wrapping_sub(p.seen_s),
+            };
+            if let Some(oldest) = bucket.iter_mut().max_by_key(|p| age(p)) {
+                if oldest.wan == 0 {
+                    self.kept.fetch_add(1, Relaxed);
+                } else if oldest.is_live(now_s, timeout_s) {
+                    self.evictions.fetch_add(1, Relaxed);
+                }
+                *oldest = new;
+            }
+            wan
+        })
+        .unwrap_or(wan)
+    }
+
+    /// Says that there is a connection of the pair on `wan`.
+    pub(crate) fn refresh(&self, key: Key, wan: u8) {
+        let now_s = time::seconds();
+        self.with_bucket(key, |bucket| {
+            if let Some(pair) = bucket.iter_mut().find(|p| p.wan == wan && p.is_of(key)) {
+                pair.seen_s = now_s;
+            }
+        });
+    }
+
+    /// Forgets the pairs of a WAN.
+    pub(crate) fn remove(&self, wan: u8) {
+        for shard in &self.shards {
+            for at in 0..BUCKETS {
+                // One by one, for packets wait meanwhile.
+                shard.with(|buckets| {
+                    let pairs = buckets.get_mut(at).into_iter().flatten();
+                    for pair in pairs.filter(|p| p.wan == wan) {
+                        pair.wan = 0;
+                        self.kept.fetch_sub(1, Relaxed);
+                    }
+                });
+            }
+        }
+    }
+
+    /// How many are kept, those whose time is over among them.
+    pub(crate) fn kept(&self) -> u32 {
+        self.kept.load(Relaxed)
+    }
+
+    /// How many connections were given to the WAN of their pair.
+    pub(crate) fn hits(&self) -> u64 {
+        self.hits.load(Relaxed)
+    }
+
+    /// How many had to go before their time.
+    pub(crate) fn evictions(&self) -> u64 {
+        self.evictions.load(Relaxed)
+    }
+}

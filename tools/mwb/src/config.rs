@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `mwb config show`: how the instance works.
+
+use crate::message::{self, attributes, Request};
+use crate::netlink::Client;
+use crate::output::{self, Output};
+use crate::uapi::*;
+use serde::Serialize;
+
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub struct Config {
+    granularity: Option<&'static str>,
+    pair_timeout_s: u32,
+    last_resort: Option<&'static str>,
+    mark_mask: u32,
+    rule_pref: u32,
+    table_base: u32,
+}
+
+impl Config {
+    fn parse(attrs: &[u8]) -> Self {
+        let mut config = Self::default();
+        for (kind, value) in attributes(attrs) {
+            let read_u32 = || message::read_u32(value).unwrap_or_default();
+            let read_enum = |names| message::read_enum(names, value);
+            match kind {
+                A_CONFIG_GRANULARITY => config.granularity = read_enum(&GRANULARITY_NAMES),
+                A_CONFIG_PAIR_TIMEOUT => config.pair_timeout_s = read_u32(),
+                A_CONFIG_LAST_RESORT => config.last_resort = read_enum(&LAST_RESORT_NAMES),
+                A_CONFIG_MARK_MASK => config.mark_mask = read_u32(),
+                A_CONFIG_RULE_PREF => config.rule_pref = read_u32(),
+                A_CONFIG_TABLE_BASE => config.table_base = read_u32(),
+                _ => {}
+            }
+        }
+        config
+    }
+
+    fn text(&self) -> String {
+        [
+            ("granularity", self.granularity.unwrap_or("unknown").into()),
+            ("pair_timeout_s", self.pair_timeout_s.to_string()),
+            ("last_resort", self.last_resort.unwrap_or("unknown").into()),
+            ("mark_mask", format!("{:#010x}", self.mark_mask)),
+            ("rule_pref", self.rule_pref.to_string()),
+            ("table_base", self.table_base.to_string()),
+        ]
+        .map(|(key, value)| format!("{key:<16}{value}\n"))
+        .concat()
+    }
+}
+
+pub fn run(client: &mut Client, output: Output) -> Result<(), String> {
+    let replies = client.call(Request::new(CMD_CONFIG_GET, vec![]))?;
+    let config = Config::parse(replies.first().map_or(&[], |reply| &reply.0));
+    match output.json {
+        true => output.json(&config),
+        false => output::write(config.text().as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::tests::misshapen;
+    use crate::message::{emitted, u32};
+    use netlink_packet_core::DefaultNla;
+
+    fn attrs() -> Vec<DefaultNla> {
+        vec![
+            u32(A_CONFIG_GRANULARITY, GRANULARITY_PAIR),
+            u32(A_CONFIG_PAIR_TIMEOUT, 600),
+            u32(A_CONFIG_LAST_RESORT, LAST_RESORT_UNREACHABLE),
+            u32(A_CONFIG_MARK_MASK, 0xff00),
+            u32(A_CONFIG_RULE_PREF, 7000),
+            u32(A_CONFIG_TABLE_BASE, 8000),
+        ]
+    }
+
+    #[test]
+    fn reads_all() {
+        let config = Config::parse(&emitted(&attrs()));
+        assert_eq!(
+            serde_json::to_string(&config).unwrap(),
+            concat!(
+                r#"{"granularity":"pair","pair_timeout_s":600,"last_resort":"unreachable","#,
+                r#""mark_mask":65280,"rule_pref":7000,"table_base":8000}"#
+            )
+        );
+        assert_eq!(
+            config.text(),
+            "\
+granularity     pair
+pair_timeout_s  600
+last_resort     unreachable
+mark_mask       0x0000ff00
+rule_pref       7000
+table_base      8000
+"
+        );
+    }
+
+    #[test]
+    fn tolerates_what_is_missing_or_unknown() {
+        assert_eq!(Config::parse(&[]), Config::default());
+        let json = serde_json::to_value(Config::default()).unwrap();
+        assert!(json["granularity"].is_null() && json["last_resort"].is_null());
+        let newer = [
+            u32(A_CONFIG_GRANULARITY, GRANULARITY_NAMES.len() as u32),
+            u32(A_CONFIG_MAX + 1, 7),
+        ];
+        assert_eq!(Config::parse(&emitted(&newer)), Config::default());
+    }
+
+    #[test]
+    fn takes_no_value_that_is_cut_off_or_misshapen() {
+        let whole = emitted(&attrs());
+        for length in 0..whole.len() {
+            assert_eq!(Config::parse(&whole[..length]).table_base, 0);
+        }
+        for bytes in misshapen(&attrs()) {
+            assert_eq!(Config::parse(&bytes), Config::default());
+        }
+    }
+}

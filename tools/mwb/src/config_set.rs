@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `mwb config set`
+
+use crate::message::{u32, Request};
+use crate::netlink::Client;
+use crate::time;
+use crate::uapi::*;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+#[derive(clap::Args, Default)]
+#[command(override_usage = "mwb config set <OPTIONS>")]
+#[group(required = true, multiple = true)]
+pub struct Args {
+    /// What is kept on one WAN
+    #[arg(long, value_name = "WHAT", value_parser = one_of(&GRANULARITY_NAMES))]
+    granularity: Option<u32>,
+    /// How long a pair stays on its WAN without a connection, as 600s, 10m or 1h
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    pair_timeout: Option<u32>,
+    /// What becomes of new connections while no WAN is up
+    #[arg(long, value_name = "WHAT", value_parser = one_of(&LAST_RESORT_NAMES))]
+    last_resort: Option<u32>,
+    /// Bits of the mark that belong to mwb; only without WANs
+    #[arg(long, value_name = "MASK", value_parser = mask)]
+    mark_mask: Option<u32>,
+    /// Lowest preference of the policy rules; only without WANs
+    #[arg(long, value_name = "N")]
+    rule_pref: Option<u32>,
+    /// Number that, with the number of a WAN added, is its routing table; only without WANs
+    #[arg(long, value_name = "N")]
+    table: Option<u32>,
+}
+
+/// Reads the name of an enum's entry.
+fn one_of(names: &'static [&'static str]) -> impl TypedValueParser<Value = u32> {
+    let number = |name: String| names.iter().position(|known| *known == name);
+    PossibleValuesParser::new(names).try_map(move |name| {
+        number(name)
+            .and_then(|at| u32::try_from(at).ok())
+            .ok_or("no such entry")
+    })
+}
+
+fn mask(text: &str) -> Result<u32, String> {
+    let mask = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
+        // Rust would take a sign as well.
+        Some(digits) if !digits.starts_with('+') => u32::from_str_radix(digits, 16).ok(),
+        _ => text.parse().ok(),
+    };
+    mask.ok_or("write a mask as 0xff000000".into())
+}
+
+pub fn run(args: Args, client: &mut Client) -> Result<(), String> {
+    client.call(request(&args)).map(drop)
+}
+
+fn request(args: &Args) -> Request {
+    let attrs = [
+        (A_CONFIG_GRANULARITY, args.granularity),
+        (A_CONFIG_PAIR_TIMEOUT, args.pair_timeout),
+        (A_CONFIG_LAST_RESORT, args.last_resort),
+        (A_CONFIG_MARK_MASK, args.mark_mask),
+        (A_CONFIG_RULE_PREF, args.rule_pref),
+        (A_CONFIG_TABLE_BASE, args.table),
+    ];
+    let given = attrs
+        .into_iter()
+        .filter_map(|(kind, value)| Some(u32(kind, value?)));
+    Request::new(CMD_CONFIG_SET, given.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::emitted;
+    use clap::{Args as _, Command, FromArgMatches};
+    use netlink_packet_core::Emitable;
+
+    fn sent(line: &str) -> Vec<u8> {
+        let command = Args::augment_args(Command::new("set"));
+        let words = ["set"].into_iter().chain(line.split(' '));
+        let matches = command.try_get_matches_from(words).unwrap();
+        let request = request(&Args::from_arg_matches(&matches).unwrap());
+        let mut bytes = vec![0; request.buffer_len()];
+        request.emit(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn carries_what_was_given() {
+        let line = "--granularity pair --pair-timeout 10m --last-resort unreachable \
+            --mark-mask 0xff00 --rule-pref 100 --table 500";
+        let expected = [
+            u32(A_CONFIG_GRANULARITY, GRANULARITY_PAIR),
+            u32(A_CONFIG_PAIR_TIMEOUT, 600),
+            u32(A_CONFIG_LAST_RESORT, LAST_RESORT_UNREACHABLE),
+            u32(A_CONFIG_MARK_MASK, 0xff00),
+            u32(A_CONFIG_RULE_PREF, 100),
+            u32(A_CONFIG_TABLE_BASE, 500),
+        ];
+        assert_eq!(sent(line), emitted(&expected));
+    }
+
+    #[test]
+    fn leaves_out_what_was_not() {
+        let expected = [u32(A_CONFIG_GRANULARITY, GRANULARITY_CONNECTION)];
+        assert_eq!(sent("--granularity connection"), emitted(&expected));
+        let expected = [u32(A_CONFIG_LAST_RESORT, LAST_RESORT_MAIN)];
+        assert_eq!(sent("--last-resort main"), emitted(&expected));
+    }
+
+    #[test]
+    fn reads_masks() {
+        for (text, value) in [
+            ("0xff000000", 0xff00_0000),
+            ("0XFF", 0xff),
+            ("4278190080", 0xff00_0000),
+            ("0", 0),
+        ] {
+            assert_eq!(mask(text), Ok(value), "{text}");
+        }
+        for text in ["", "0x", "0x+1", "ff", "-1", "0x100000000", "0xff/0xff"] {
+            assert!(mask(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Spans of time, in whole seconds.
+
+const EXAMPLE: &str = "write a time as 600s, 10m, 1h or 1d";
+
+/// A time in seconds. One that is too short or too long is the kernel's to refuse.
+pub fn parse(text: &str) -> Result<u32, String> {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[number.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return Err(EXAMPLE.into()),
+    };
+    match number.parse::<u32>() {
+        Ok(value) if !number.starts_with('+') => Ok(value.saturating_mul(unit)),
+        _ => Err(EXAMPLE.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_units() {
+        for (text, seconds) in [
+            ("600", 600),
+            ("600s", 600),
+            ("10m", 600),
+            ("1h", 3600),
+            ("7d", 604_800),
+            ("0", 0),
+            ("99999999d", u32::MAX),
+        ] {
+            assert_eq!(parse(text), Ok(seconds), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_time() {
+        for text in [
+            "",
+            "s",
+            "10 m",
+            "1.5h",
+            "-1s",
+            "+1s",
+            "10min",
+            "1h30m",
+            "10M",
+            "99999999999",
+            "1\u{e9}",
+        ] {
+            assert_eq!(parse(text), Err(EXAMPLE.to_string()), "{text}");
+        }
+    }
+}
