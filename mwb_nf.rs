@@ -48,6 +48,7 @@ use crate::{
     }, //
 };
 use kernel::{
+    error::code::ENETUNREACH,
     prelude::*,
     sync::Arc, //
 };
@@ -297,8 +298,10 @@ impl Path {
                 return Verdict::Accept;
             }
             Choice::Nowhere => {
-                self.refuse(packet);
-                return verdict(packet.reroute(net).map(drop));
+                self.stats.count::<UNREACHABLE>();
+                self.stats.count::<ALONE>();
+                packet.send_unreachable();
+                return Verdict::Drop(ENETUNREACH);
             }
         };
         self.assign(packet, ct, mark);

@@ -375,7 +375,7 @@ pub(crate) fn find_user(net: Owner, config: &Config) -> Result<Option<CString>> 
         let dumped = client.dump(mwb_route::dump_table(table)?, |kind, body| {
             if let (None, Some(protocol)) = (&user, mwb_route::parse_foreign_route(kind, body)) {
                 let by = Protocol(protocol);
-                user = sentence(fmt!("table {table} has a route of protocol {by} already"))?;
+                user = sentence(fmt!("table {table} has a route already{by}"))?;
             }
             Ok(())
         });
@@ -397,39 +397,36 @@ fn used_by(config: &Config, rule: &Rule, by: Protocol) -> Result<Option<CString>
     if rule.mask & ours != 0 {
         let (mark, mask) = (rule.mark, rule.mask);
         return sentence(fmt!(
-            "rule {pref} ({by}) uses bits of the mark: fwmark {mark:#x}/{mask:#x}"
+            "rule {pref}{by} uses bits of the mark: fwmark {mark:#x}/{mask:#x}"
         ));
     }
     if (config.rule_pref..=config.preference_last_resort()).contains(&pref) {
-        return sentence(fmt!(
-            "preference {pref} is that of a rule of protocol {by} already"
-        ));
+        return sentence(fmt!("preference {pref} is that of a rule already{by}"));
     }
     let last = config.table_base.saturating_add(config.marks.max_id());
     if table > config.table_base && table <= last {
-        return sentence(fmt!(
-            "table {table} is that of rule {pref} (protocol {by}) already"
-        ));
+        return sentence(fmt!("table {table} is that of rule {pref} already{by}"));
     }
     Ok(None)
 }
 
-/// An `rtm_protocol`, as `ip` shows it.
+/// Who has made a rule or a route, in brackets, if he says so (`rtm_protocol`).
 #[derive(Clone, Copy)]
 struct Protocol(u8);
 
 impl kernel::fmt::Display for Protocol {
     fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
-        match self.0 {
-            0 => f.write_str("unspec"),
-            RTPROT_KERNEL => f.write_str("kernel"),
-            RTPROT_BOOT => f.write_str("boot"),
-            RTPROT_STATIC => f.write_str("static"),
-            RTPROT_DHCP => f.write_str("dhcp"),
-            RTPROT_BGP => f.write_str("bgp"),
-            RTPROT_OSPF => f.write_str("ospf"),
-            other => f.write_fmt(fmt!("{other}")),
-        }
+        let name = match self.0 {
+            0 => return Ok(()),
+            RTPROT_KERNEL => "kernel",
+            RTPROT_BOOT => "boot",
+            RTPROT_STATIC => "static",
+            RTPROT_DHCP => "dhcp",
+            RTPROT_BGP => "bgp",
+            RTPROT_OSPF => "ospf",
+            other => return f.write_fmt(fmt!(" ({other})")),
+        };
+        f.write_fmt(fmt!(" ({name})"))
     }
 }
 

@@ -14,6 +14,7 @@
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
 #include <net/dst.h>
+#include <net/icmp.h>
 #include <net/inet_dscp.h>
 #include <net/ip.h>
 #include <net/netfilter/nf_conntrack.h>
@@ -115,6 +116,12 @@ enum mwb_bound mwb_helper_skb_bound(const struct sk_buff *skb, struct sock *sk)
 	    sk->sk_state != TCP_ESTABLISHED && inet_sk(sk)->inet_saddr)
 		return MWB_BOUND_ADDRESS;
 	return MWB_BOUND_NO;
+}
+
+/* To who sends it, who is on this host. */
+void mwb_helper_skb_unreachable(struct sk_buff *skb)
+{
+	icmp_send(skb, ICMP_DEST_UNREACH, ICMP_NET_UNREACH, 0);
 }
 
 bool mwb_helper_sk_is_kernel(const struct sock *sk)

@@ -25,6 +25,7 @@ bool mwb_helper_skb_has_secpath(const struct sk_buff *skb);
 bool mwb_helper_skb_wants_xfrm(struct net *net, struct sk_buff *skb);
 enum mwb_bound { MWB_BOUND_NO, MWB_BOUND_DEVICE, MWB_BOUND_ADDRESS };
 enum mwb_bound mwb_helper_skb_bound(const struct sk_buff *skb, struct sock *sk);
+void mwb_helper_skb_unreachable(struct sk_buff *skb);
 bool mwb_helper_sk_is_kernel(const struct sock *sk);
 int mwb_helper_route_input(struct sk_buff *skb, struct net_device *dev);
 void mwb_helper_call_rcu(struct rcu_head *head, rcu_callback_t fn);

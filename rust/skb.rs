@@ -327,6 +327,13 @@ impl<'a> Outgoing<'a> {
         unsafe { bindings::mwb_helper_sk_is_kernel(self.sk) }
     }
 
+    /// Tells its sender that there is no way to where it is to go. TCP gives up by that, and not by an error
+    /// from down here.
+    pub(crate) fn send_unreachable(&mut self) {
+        // SAFETY: By the type invariant; in LOCAL_OUT a packet has a dst.
+        unsafe { bindings::mwb_helper_skb_unreachable(self.skb.skb.as_ptr()) };
+    }
+
     /// Looks its route up once more, with the mark that it has now. An error says that there is none.
     pub(crate) fn reroute(&mut self, net: &Net) -> Result<Option<Dst<'a>>> {
         // SAFETY: By the type invariants; in LOCAL_OUT a packet has a dst.

@@ -205,6 +205,18 @@ start_servers() {
 }
 listens() { [ -n "$(inet ss -Htln "sport = :$1")" ]; }
 
+# start_answers PROTO:PORT...: every server address tells there which address a connection has come from.
+start_answers() {
+	nsenter --net="/run/netns/${lab}inet" "$here/answer" "$@" >"$tmp/${lab}answers" &
+	disown
+	wait_for 20 grep -q ready "$tmp/${lab}answers"
+}
+
+# ask [OPTION...] COUNT PROTO:CLIENT:SERVER:PORT...: the WANs that connections take; see there. `asked` is the
+# same, every WAN once.
+ask() { lan "$here/ask" "$@"; }
+asked() { ask "$@" | tr ' ' '\n' | sort -u | tr '\n' ' ' | sed 's/ $//'; }
+
 # get BYTES CLIENT SERVER [OPTION...]: one download.
 get() {
 	local bytes=$1 client=$2 server=$3
