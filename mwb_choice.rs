@@ -139,10 +139,9 @@ impl Chooser {
         })
     }
 
-    /// Whether the policy for a connection leaves it no other way.
-    pub(crate) fn is_strict(&self, new: &New<'_>) -> bool {
-        self.policies
-            .with(|policies| policies.lookup(new).is_some_and(|p| p.is_strict))
+    /// Whether a policy that leads to this WAN may leave connections no other way.
+    pub(crate) fn is_strict_to(&self, id: u8) -> bool {
+        self.policies.with(|policies| policies.is_strict_to(id))
     }
 
     /// Calls `f` with the pairs, if they are kept. May sleep.

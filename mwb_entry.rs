@@ -157,8 +157,10 @@ impl Entries {
     pub(crate) fn state(&self) -> u32 {
         match &self.cache {
             None => self.why,
-            Some(_) if Labels::are_shared(&self.net) => uapi::CACHE_LABELS_IN_USE,
-            Some(_) => uapi::CACHE_ACTIVE,
+            Some(cache) if cache.is_active.load(Relaxed) && !Labels::are_shared(&self.net) => {
+                uapi::CACHE_ACTIVE
+            }
+            Some(_) => uapi::CACHE_LABELS_IN_USE,
         }
     }
 

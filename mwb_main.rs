@@ -313,7 +313,7 @@ impl Instance {
         policies
             .push(new, GFP_KERNEL_ACCOUNT)
             .map_err(Error::from)?;
-        Ok(self.set_policies(&state, policies)?)
+        Ok(self.set_policies(policies)?)
     }
 
     /// Removes the policy that has this selector, else the only one that `is_it`. ENOENT if there is none,
@@ -323,13 +323,13 @@ impl Instance {
         selector: &Selector,
         is_it: impl Fn(&Policy) -> bool,
     ) -> Result {
-        let state = self.state.lock();
+        let _state = self.state.lock();
         let mut policies = self.policies.get().copy_policies(0)?;
         let is_exact = |p: &Policy| p.selector == *selector && is_it(p);
         let count = |is_it: &dyn Fn(&Policy) -> bool| policies.iter().filter(|p| is_it(p)).count();
         if count(&is_exact) == 1 {
             policies.retain(|p| !is_exact(p));
-            return self.set_policies(&state, policies);
+            return self.set_policies(policies);
         }
         match count(&is_it) {
             0 => return Err(ENOENT),
@@ -337,7 +337,7 @@ impl Instance {
             _ => return Err(ENOTUNIQ),
         }
         policies.retain(|p| !is_it(p));
-        self.set_policies(&state, policies)
+        self.set_policies(policies)
     }
 
     /// Begins a set of policies that is to replace the present one.
@@ -387,19 +387,14 @@ impl Instance {
                 return Err(ESTALE);
             }
         }
-        self.set_policies(&state, policies)
+        self.set_policies(policies)
     }
 
     // Only who holds the lock of the state replaces the policies, so what is copied is still there.
 
-    fn set_policies(&self, state: &State, new: KVVec<Arc<Policy>>) -> Result {
+    fn set_policies(&self, new: KVVec<Arc<Policy>>) -> Result {
         self.policies
-            .replace(self.policies.get().with_policies(new)?)?;
-        // What nowhere needs may have changed.
-        if let Some(router) = &state.router {
-            router.bring_in_line();
-        }
-        Ok(())
+            .replace(self.policies.get().with_policies(new)?)
     }
 
     fn change_groups(&self, change: impl FnOnce(&mut KVec<Option<Group>>) -> Result) -> Result {
@@ -477,7 +472,7 @@ impl Router {
             },
             GFP_KERNEL,
         )?;
-        let sync = Sync::new(net, config.clone(), policies.clone(), wans.clone())?;
+        let sync = Sync::new(net, path.clone())?;
         let listener = Listener::new(net, mwb_sync::GROUPS, Work::new(sync.clone())?)?;
         let sampler = Work::new(wans)?;
         let tend = Work::new(path.clone())?;
@@ -515,7 +510,7 @@ impl Router {
 
     fn add(&self, new: Setting, config: &Config) -> Result {
         let wans = &self.path.wans;
-        {
+        let added = {
             let mut settings = wans.settings();
             if settings.position(&new.name).is_some() {
                 return Err(EEXIST);
@@ -525,7 +520,13 @@ impl Router {
             if settings.wans.iter().any(is_same) {
                 return Err(EBUSY);
             }
-            wans.insert(&mut settings, new, config.marks.max_id())?;
+            let id = wans.insert(&mut settings, new, config.marks.max_id())?;
+            let new = settings.wans.iter().find(|w| w.id == id);
+            let dev = new.and_then(|w| w.device(self.path.entries.net()));
+            dev.map(|dev| (id, dev))
+        };
+        if let Some((id, dev)) = added {
+            self.path.adopt(id, &dev);
         }
         self.bring_in_line();
         Ok(())

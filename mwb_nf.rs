@@ -12,7 +12,10 @@ use crate::{
         Choice,
         Chooser, //
     },
-    mwb_config::Marks,
+    mwb_config::{
+        Config,
+        Marks, //
+    },
     mwb_entry::Entries,
     mwb_pair,
     mwb_policy::New,
@@ -130,7 +133,7 @@ impl Prerouting for Path {
             self.stats.count::<ALONE>();
         } else {
             self.stats.count::<LOOKUPS>();
-            self.later_incoming(net, packet, ct, info.dir(), key);
+            self.look_up(net, packet, ct, info.dir(), key);
         }
         Verdict::Accept
     }
@@ -209,6 +212,10 @@ enum First {
 }
 
 impl Path {
+    pub(crate) fn config(&self) -> Config {
+        self.chooser.config()
+    }
+
     /// The mark is there to find a route by. Nothing else of the router's own has a use for it; and should
     /// there be another packet inside, it would come out with the mark.
     fn unmark(&self, packet: &mut Skb<'_>) {
@@ -219,7 +226,12 @@ impl Path {
     /// The first packet of a connection that comes in: is it ours, and whose is it?
     #[cold]
     fn first_incoming(&self, net: &Net, packet: &mut Incoming<'_>, ct: &Conn, bridged: Bridged) {
-        let by_user = packet.mark() & self.marks.mask();
+        let mut by_user = packet.mark() & self.marks.mask();
+        if by_user != 0 && !self.wans.is_up(self.marks.id(by_user)) {
+            // A rule of the user's own has chosen what cannot be.
+            by_user = 0;
+            self.unmark(packet);
+        }
         let first = match by_user {
             0 if ct.is_expected() => First::Other,
             0 => self.classify(net, packet),
@@ -228,7 +240,7 @@ impl Path {
         // The stack repeats a lookup that failed, and knows what to say of it.
         packet.drop_dst();
         let choice = match first {
-            First::Outbound if by_user != 0 => self.by_user(by_user),
+            First::Outbound if by_user != 0 => Choice::Wan(by_user),
             First::Outbound => self.choose(net, packet, ct, Some(packet.iif()), false),
             First::Inbound(id) => Choice::Wan(self.marks.of(id)),
             First::Other => Choice::Main,
@@ -358,15 +370,6 @@ impl Path {
         from.map_or(First::Other, First::Inbound)
     }
 
-    /// A rule of the user's own has chosen.
-    fn by_user(&self, mark: u32) -> Choice {
-        if self.wans.is_up(self.marks.id(mark)) {
-            Choice::Wan(mark)
-        } else {
-            Choice::Main
-        }
-    }
-
     fn choose(
         &self,
         net: &Net,
@@ -406,29 +409,9 @@ impl Path {
         }
     }
 
-    /// A packet of a connection of ours that has no valid dst.
-    #[cold]
-    fn later_incoming(&self, net: &Net, packet: &mut Incoming<'_>, ct: &Conn, dir: Dir, key: Key) {
-        let is_lost = dir == Dir::Orig && !self.wans.is_up(self.marks.id(key.mark));
-        if is_lost && self.is_strict(packet, ct) {
-            // Another WAN is no choice for it.
-            self.refuse(packet);
-            return;
-        }
-        self.look_up(net, packet, ct, dir, key);
-    }
-
-    /// Whether a policy wants a connection to go nowhere when it cannot go where the policy leads.
-    fn is_strict(&self, packet: &Incoming<'_>, ct: &Conn) -> bool {
-        self.chooser.is_strict(&New {
-            flow: &ct.flow(),
-            iif: Some(packet.iif()),
-            dscp: packet.dscp() >> 2,
-        })
-    }
-
     /// Looks the route of a packet up, and keeps it for those that follow. Returns the device that it
     /// leaves through.
+    #[cold]
     fn look_up(
         &self,
         net: &Net,
@@ -451,6 +434,33 @@ impl Path {
                 None
             }
         }
+    }
+
+    /// A WAN went down. Its connections that have none of its addresses go on by the main table; unless a policy
+    /// may have placed them that leaves them no other way.
+    pub(crate) fn release(&self, id: u8) {
+        let is_kept = self.chooser.is_strict_to(id);
+        conntrack::for_each(self.entries.net(), |ct| {
+            let mark = ct.mark();
+            let by_policy = mark & self.marks.mask() & !self.marks.id_mask() != 0;
+            if self.marks.id(mark) != id || (by_policy && is_kept) {
+                return;
+            }
+            let flow = ct.flow();
+            if flow.answered == flow.saddr && flow.called == flow.daddr {
+                ct.clear_mark(self.marks.mask());
+            }
+        });
+    }
+
+    /// Connections that have an address of this WAN go on by it: they are older than it, or than the module.
+    pub(crate) fn adopt(&self, id: u8, dev: &netdev::Device) {
+        conntrack::for_each(self.entries.net(), |ct| {
+            let flow = ct.flow();
+            if dev.has_addr(flow.called) || dev.has_addr(flow.answered) {
+                ct.fill_mark(self.marks.of(id), self.marks.mask());
+            }
+        });
     }
 
     /// The connections of a WAN that no longer exists go on by the main table, and are nobody's when its

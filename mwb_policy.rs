@@ -385,8 +385,10 @@ impl Set {
         self.policies.get(place)
     }
 
-    pub(crate) fn has_strict(&self) -> bool {
-        self.policies.iter().any(|p| p.is_strict)
+    /// Whether a strict policy leads to this WAN.
+    pub(crate) fn is_strict_to(&self, id: u8) -> bool {
+        let leads_there = |p: &Policy| self.wanted(p).is_some_and(|wans| wans.contains(id));
+        self.policies.iter().any(|p| p.is_strict && leads_there(p))
     }
 
     /// The first policy that matches a new connection.

@@ -10,8 +10,9 @@
 //! - in table 7000+n its default route, and a copy of each connected route of main;
 //! - in main its default route, with metric n.
 //!
-//! Behind them come `fwmark nowhere/mask unreachable`, if anything can be marked so, and `unreachable` for
-//! all that is left while no WAN is up, if that is what the last resort is to be.
+//! Behind them, while there are WANs at all, comes `not fwmark 0/mask unreachable`: what belongs to a WAN that is
+//! not up waits, or ends, and does not go elsewhere with an address of that WAN. And `unreachable` for
+//! everything else while no WAN is up, if that is what the last resort is to be.
 
 #![forbid(unsafe_code)]
 
@@ -42,6 +43,8 @@ pub(crate) struct Rule {
     pub(crate) preference: u32,
     pub(crate) mark: u32,
     pub(crate) mask: u32,
+    /// It is for what does not have the mark.
+    is_inverted: bool,
     /// `FR_ACT_*`
     action: u8,
     pub(crate) table: u32,
@@ -55,6 +58,7 @@ impl Rule {
             preference,
             mark: 0,
             mask: 0,
+            is_inverted: false,
             action: FR_ACT_TO_TBL,
             table: 0,
             suppress_prefix_len: None,
@@ -75,11 +79,20 @@ pub(crate) struct Route {
     scope: u8,
 }
 
-/// Something that is, or should be. In this order things are added.
+/// Something that is, or should be.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Object {
     Route(Route),
     Rule(Rule),
+}
+
+/// In this order things are added, and in the reverse one removed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Rules that make something unreachable.
+    Guards,
+    Routes,
+    Rules,
 }
 
 /// What is to be done with an object.
@@ -127,8 +140,6 @@ pub(crate) struct Inputs<'a> {
     pub(crate) uplinks: &'a [Uplink],
     /// The connected routes of main.
     pub(crate) connected: &'a [Route],
-    /// Packets may be marked to go nowhere.
-    pub(crate) has_nowhere: bool,
 }
 
 /// All that should be.
@@ -163,14 +174,12 @@ pub(crate) fn desired(inputs: &Inputs<'_>) -> Result<Objects> {
             ..Rule::new(config.rule_pref)
         }))?;
     }
-    if inputs.has_nowhere {
-        want(Object::Rule(Rule {
-            mark: config.marks.nowhere(),
-            mask: config.marks.id_mask(),
-            action: FR_ACT_UNREACHABLE,
-            ..Rule::new(config.preference_nowhere())
-        }))?;
-    }
+    want(Object::Rule(Rule {
+        mask: config.marks.id_mask(),
+        is_inverted: true,
+        action: FR_ACT_UNREACHABLE,
+        ..Rule::new(config.preference_nowhere())
+    }))?;
     if is_last_resort {
         want(Object::Rule(Rule {
             action: FR_ACT_UNREACHABLE,
@@ -181,20 +190,25 @@ pub(crate) fn desired(inputs: &Inputs<'_>) -> Result<Objects> {
 }
 
 /// What leads from `actual` to `desired`. Nothing is removed before what replaces it is there; rules come after
-/// the routes of their tables, and go before them.
+/// the routes of their tables, and go before them. What is to be unreachable is so from the first to the last.
 pub(crate) fn difference<'a>(
     actual: &'a Objects,
     desired: &'a Objects,
 ) -> impl Iterator<Item = (Op, &'a Object)> {
-    let is_rule = |o: &Object| matches!(o, Object::Rule(_));
-    let missing = desired.keys().filter(|o| actual.get(o).is_none());
-    let surplus = || actual.keys().filter(|o| desired.get(o).is_none());
-    let removals = surplus().filter(move |o| is_rule(o));
-    let removals = Iterator::chain(removals, surplus().filter(move |o| !is_rule(o)));
-    Iterator::chain(
-        missing.map(|o| (Op::Add, o)),
-        removals.map(|o| (Op::Remove, o)),
-    )
+    let missing = |phase| {
+        let all = desired.keys().filter(|o| actual.get(o).is_none());
+        all.filter(move |o| o.phase() == phase)
+            .map(|o| (Op::Add, o))
+    };
+    let surplus = |phase| {
+        let all = actual.keys().filter(|o| desired.get(o).is_none());
+        all.filter(move |o| o.phase() == phase)
+            .map(|o| (Op::Remove, o))
+    };
+    let up = [Phase::Guards, Phase::Routes, Phase::Rules];
+    let down = [Phase::Rules, Phase::Routes, Phase::Guards];
+    let additions = up.into_iter().flat_map(missing);
+    Iterator::chain(additions, down.into_iter().flat_map(surplus))
 }
 
 fn octets(addr: &IpAddr, f: impl FnOnce(&[u8]) -> Result) -> Result {
@@ -231,6 +245,10 @@ impl Rule {
             family: *header.first()?,
             table: u32::from(*header.get(4)?),
             action: *header.get(7)?,
+            is_inverted: {
+                let flags = header.get(8..)?.first_chunk()?;
+                u32::from_ne_bytes(*flags) & FIB_RULE_INVERT != 0
+            },
             ..Self::new(0)
         };
         let mut protocol = 0;
@@ -251,7 +269,9 @@ impl Rule {
     }
 
     fn write(&self, message: &mut Message) -> Result {
-        message.bytes(&[self.family, 0, 0, 0, 0, 0, 0, self.action, 0, 0, 0, 0])?;
+        let flags = if self.is_inverted { FIB_RULE_INVERT } else { 0 };
+        message.bytes(&[self.family, 0, 0, 0, 0, 0, 0, self.action])?;
+        message.bytes(&flags.to_ne_bytes())?;
         message.attr(FRA_PRIORITY, &self.preference.to_ne_bytes())?;
         if self.mask != 0 {
             message.attr(FRA_FWMARK, &self.mark.to_ne_bytes())?;
@@ -333,6 +353,14 @@ impl Route {
 }
 
 impl Object {
+    fn phase(&self) -> Phase {
+        match self {
+            Self::Route(_) => Phase::Routes,
+            Self::Rule(rule) if rule.action == FR_ACT_UNREACHABLE => Phase::Guards,
+            Self::Rule(_) => Phase::Rules,
+        }
+    }
+
     /// The request that does `op`.
     pub(crate) fn request(&self, op: Op) -> Result<Message> {
         let (kind, flags) = match (self, op) {

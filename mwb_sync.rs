@@ -9,12 +9,12 @@
 
 use crate::{
     mwb_config::Config,
+    mwb_nf::Path,
     mwb_nlmsg::{
         Answer,
         Answers,
         Message, //
     },
-    mwb_policy,
     mwb_route::{
         self,
         Inputs,
@@ -26,13 +26,11 @@ use crate::{
     },
     mwb_wan::{
         Link,
-        Setting,
-        Wans, //
+        Setting, //
     },
     rust::{
         netdev::Device,
         netns::Owner,
-        rcu::Shared,
         rtnetlink::{
             number::*,
             Socket, //
@@ -147,9 +145,7 @@ impl Client {
 #[pin_data]
 pub(crate) struct Sync {
     net: Owner,
-    config: Arc<Shared<Config>>,
-    policies: Arc<Shared<mwb_policy::Set>>,
-    wans: Arc<Wans>,
+    path: Arc<Path>,
     #[pin]
     client: Mutex<Client>,
     /// Passes so far.
@@ -159,19 +155,12 @@ pub(crate) struct Sync {
 }
 
 impl Sync {
-    pub(crate) fn new(
-        net: Owner,
-        config: Arc<Shared<Config>>,
-        policies: Arc<Shared<mwb_policy::Set>>,
-        wans: Arc<Wans>,
-    ) -> Result<Arc<Self>> {
+    pub(crate) fn new(net: Owner, path: Arc<Path>) -> Result<Arc<Self>> {
         let client = Client::new(net)?;
         Arc::pin_init(
             pin_init!(Self {
                 net,
-                config,
-                policies,
-                wans,
+                path,
                 client <- kernel::new_mutex!(client),
                 passes: AtomicU64::new(0),
                 changes: AtomicU64::new(0),
@@ -184,10 +173,13 @@ impl Sync {
     pub(crate) fn pass(&self) -> Result {
         let mut client = self.client.lock();
         self.passes.fetch_add(1, Relaxed);
-        let config = self.config.with(|config| *config);
+        let config = self.path.config();
         let (uplinks, states) = self.assess()?;
         // Nothing is placed on a WAN from here on whose routes are about to go.
-        self.publish(&config, &states, Phase::Before);
+        let went_down = self.publish(&config, &states, Phase::Before)?;
+        for id in went_down {
+            self.path.release(id);
+        }
 
         let mut connected = KVVec::new();
         let dumped = client.dump(mwb_route::dump_connected()?, |kind, body| {
@@ -205,11 +197,9 @@ impl Sync {
             config: &config,
             uplinks: &uplinks,
             connected: &connected,
-            has_nowhere: config.is_unreachable_without_wan()
-                || self.policies.with(mwb_policy::Set::has_strict),
         })?;
         let failed = self.apply(&mut client, &desired)?;
-        self.publish(&config, &states, Phase::After { failed: &failed });
+        self.publish(&config, &states, Phase::After { failed: &failed })?;
         if failed.is_empty() {
             Ok(())
         } else {
@@ -235,7 +225,7 @@ impl Sync {
     /// The state that each WAN could have with the routes that are wanted for it, and those of them that
     /// can carry traffic.
     fn assess(&self) -> Result<(KVec<Uplink>, KVec<State>)> {
-        let settings = self.wans.settings();
+        let settings = self.path.wans.settings();
         let mut uplinks = KVec::with_capacity(settings.wans.len(), GFP_KERNEL)?;
         let mut states = KVec::with_capacity(settings.wans.len(), GFP_KERNEL)?;
         for setting in settings.wans.iter() {
@@ -284,9 +274,11 @@ impl Sync {
         }
     }
 
-    /// Tells the WANs their states; those that could be up are up only with their routes in place.
-    fn publish(&self, config: &Config, states: &[State], phase: Phase<'_>) {
-        let mut settings = self.wans.settings();
+    /// Tells the WANs their states; those that could be up are up only with their routes in place. Returns
+    /// those that went down.
+    fn publish(&self, config: &Config, states: &[State], phase: Phase<'_>) -> Result<KVec<u8>> {
+        let mut went_down = KVec::with_capacity(states.len(), GFP_KERNEL)?;
+        let mut settings = self.path.wans.settings();
         for new in states {
             // It may have been removed meanwhile.
             let Some(setting) = settings.wans.iter_mut().find(|w| w.id == new.id) else {
@@ -301,17 +293,22 @@ impl Sync {
                 }
                 (state, _) => state,
             };
+            let is_up = state == uapi::WAN_STATE_UP;
+            if setting.state == uapi::WAN_STATE_UP && !is_up {
+                went_down.push(new.id, GFP_KERNEL)?;
+            }
             setting.ifindex = new.ifindex;
             setting.state = state;
-            self.wans.set_link(
+            self.path.wans.set_link(
                 new.id,
                 Link {
                     ifindex: new.ifindex,
                     is_tunnel: new.is_tunnel,
-                    is_up: state == uapi::WAN_STATE_UP,
+                    is_up,
                 },
             );
         }
+        Ok(went_down)
     }
 
     /// Brings what is to `desired`. Returns the tables that lack a route.

@@ -330,9 +330,14 @@ impl Wans {
 
     // Configuration.
 
-    /// Adds a WAN; it is down until its routes are in place. ENOSPC for an id above `max_id`, EALREADY for
+    /// Adds a WAN, which is down until its routes are in place, and returns its id. ENOSPC for an id above `max_id`, EALREADY for
     /// one that is taken.
-    pub(crate) fn insert(&self, settings: &mut Settings, mut new: Setting, max_id: u32) -> Result {
+    pub(crate) fn insert(
+        &self,
+        settings: &mut Settings,
+        mut new: Setting,
+        max_id: u32,
+    ) -> Result<u8> {
         if new.id == 0 {
             new.id = settings.free_id().ok_or(ENOSPC)?;
         }
@@ -344,7 +349,8 @@ impl Wans {
         if settings.wans.get(at).is_some_and(|w| w.id == new.id) {
             return Err(EALREADY);
         }
-        let wan = self.wan(new.id).ok_or(ENOSPC)?;
+        let id = new.id;
+        let wan = self.wan(id).ok_or(ENOSPC)?;
         let load = |capacity_bps| Load {
             capacity_bps,
             ..Load::default()
@@ -359,7 +365,7 @@ impl Wans {
         wan.down.store(down);
         wan.connections.store(0, Relaxed);
         self.publish(settings);
-        Ok(())
+        Ok(id)
     }
 
     /// Removes the WAN at this position, and returns its id.

@@ -14,10 +14,7 @@ use super::{
 use core::{
     mem::MaybeUninit,
     net::Ipv4Addr,
-    ptr::{
-        addr_of,
-        addr_of_mut, //
-    },
+    ptr::addr_of_mut,
     sync::atomic::{
         AtomicU32,
         AtomicU64,
@@ -130,6 +127,8 @@ impl Conn {
         Flow {
             saddr: addr(raw.saddr),
             daddr: addr(raw.daddr),
+            called: addr(raw.called),
+            answered: addr(raw.answered),
             zone: raw.zone,
             protocol: raw.protocol,
             dport: raw.has_ports.then_some(raw.dport),
@@ -154,6 +153,19 @@ impl Conn {
         unsafe { bindings::mwb_helper_ct_event_mark(self.as_ptr()) };
     }
 
+    /// Sets bits of the mark, if all of `mask` are clear.
+    pub(crate) fn fill_mark(&self, mark: u32, mask: u32) {
+        let fill = |old| (old & mask == 0).then_some(old | mark);
+        if self
+            .mark_atomic()
+            .fetch_update(Relaxed, Relaxed, fill)
+            .is_ok()
+        {
+            // SAFETY: The conntrack is valid.
+            unsafe { bindings::mwb_helper_ct_event_mark(self.as_ptr()) };
+        }
+    }
+
     /// Clears bits of the mark.
     pub(crate) fn clear_mark(&self, mask: u32) {
         self.mark_atomic().fetch_and(!mask, Relaxed);
@@ -173,7 +185,7 @@ impl Conn {
         {
             // SAFETY: `ext` is NULL or the extensions of the valid conntrack; they are only moved by
             // the packet that owns an unconfirmed connection, and this is that packet or a later one.
-            let ext = unsafe { addr_of!((*self.as_ptr()).ext).read() };
+            let ext = unsafe { (&raw const (*self.as_ptr()).ext).read() };
             if ext.is_null() {
                 return None;
             }
@@ -200,6 +212,10 @@ impl Conn {
 pub(crate) struct Flow {
     pub(crate) saddr: Ipv4Addr,
     pub(crate) daddr: Ipv4Addr,
+    /// The destination before DNAT.
+    pub(crate) called: Ipv4Addr,
+    /// The source after SNAT.
+    pub(crate) answered: Ipv4Addr,
     pub(crate) zone: u16,
     pub(crate) protocol: u8,
     /// Destination port, of protocols that have ports.
@@ -232,12 +248,8 @@ pub(crate) struct Labels(Owner);
 impl Labels {
     /// None when the kernel has no labels.
     pub(crate) fn new(net: Owner) -> Option<Self> {
-        const LAST_BIT: u32 = 127;
-        // SAFETY: The first has no requirements; for the second, the namespace is valid.
-        let got = unsafe {
-            bindings::mwb_helper_have_labels()
-                && bindings::nf_connlabels_get(net.as_ptr(), LAST_BIT) == 0
-        };
+        // SAFETY: The namespace is valid.
+        let got = unsafe { bindings::mwb_helper_labels_get(net.as_ptr()) } == 0;
         got.then_some(Self(net))
     }
 
@@ -252,23 +264,19 @@ impl Labels {
 impl Drop for Labels {
     fn drop(&mut self) {
         // SAFETY: `new` took what this gives back.
-        unsafe { bindings::nf_connlabels_put(self.0.as_ptr()) };
+        unsafe { bindings::mwb_helper_labels_put(self.0.as_ptr()) };
     }
 }
 
-/// Calls `f` for every confirmed connection of a namespace. May sleep; `f` must not.
+/// Calls `f` for every confirmed IPv4 connection of a namespace. May sleep; `f` must not.
 pub(crate) fn for_each<F: Fn(&Conn)>(net: &Net, f: F) {
-    unsafe extern "C" fn call<F: Fn(&Conn)>(
-        ct: *mut bindings::nf_conn,
-        data: *mut c_void,
-    ) -> c_int {
+    unsafe extern "C" fn call<F: Fn(&Conn)>(ct: *mut bindings::nf_conn, data: *mut c_void) {
         // SAFETY: `data` is the `F` below, and `ct` is valid during the call.
         unsafe { (*data.cast::<F>())(&*ct.cast::<Conn>()) };
-        0 // keep it
     }
     // SAFETY: `f` outlives the call, which is over when it returns.
     unsafe {
-        bindings::mwb_helper_ct_iterate(
+        bindings::mwb_helper_ct_for_each(
             net.as_ptr(),
             Some(call::<F>),
             core::ptr::from_ref(&f).cast_mut().cast(),

@@ -181,9 +181,21 @@ bool mwb_helper_dst_is_xfrm(const struct dst_entry *dst)
 
 /* conntrack */
 
-bool mwb_helper_have_labels(void)
+/* All of the bits that there are. */
+int mwb_helper_labels_get(struct net *net)
 {
-	return IS_ENABLED(CONFIG_NF_CONNTRACK_LABELS);
+#ifdef CONFIG_NF_CONNTRACK_LABELS
+	return nf_connlabels_get(net, XT_CONNLABEL_MAXBIT);
+#else
+	return -EOPNOTSUPP;
+#endif
+}
+
+void mwb_helper_labels_put(struct net *net)
+{
+#ifdef CONFIG_NF_CONNTRACK_LABELS
+	nf_connlabels_put(net);
+#endif
 }
 
 int mwb_helper_labels_used(const struct net *net)
@@ -209,6 +221,8 @@ void mwb_helper_ct_flow(const struct nf_conn *ct, struct mwb_flow *flow)
 	*flow = (struct mwb_flow){
 		.saddr = orig->src.u3.ip,
 		.daddr = reply->src.u3.ip,
+		.called = orig->dst.u3.ip,
+		.answered = reply->dst.u3.ip,
 		.zone = nf_ct_zone_id(nf_ct_zone(ct), IP_CT_DIR_ORIGINAL),
 		.protocol = nf_ct_protonum(ct),
 	};
@@ -223,11 +237,26 @@ void mwb_helper_ct_flow(const struct nf_conn *ct, struct mwb_flow *flow)
 	}
 }
 
-void mwb_helper_ct_iterate(struct net *net, int (*iter)(struct nf_conn *ct, void *data), void *data)
-{
-	struct nf_ct_iter_data iter_data = { .net = net, .data = data };
+struct mwb_visitor {
+	void (*visit)(struct nf_conn *ct, void *data);
+	void *data;
+};
 
-	nf_ct_iterate_cleanup_net(iter, &iter_data);
+static int mwb_ct_visit(struct nf_conn *ct, void *data)
+{
+	const struct mwb_visitor *visitor = data;
+
+	if (nf_ct_l3num(ct) == NFPROTO_IPV4)
+		visitor->visit(ct, visitor->data);
+	return 0; /* it is kept */
+}
+
+void mwb_helper_ct_for_each(struct net *net, void (*visit)(struct nf_conn *ct, void *data), void *data)
+{
+	struct mwb_visitor visitor = { .visit = visit, .data = data };
+	struct nf_ct_iter_data iter_data = { .net = net, .data = &visitor };
+
+	nf_ct_iterate_cleanup_net(mwb_ct_visit, &iter_data);
 }
 
 /* netdev */
@@ -263,6 +292,22 @@ bool mwb_helper_dev_is_l3mdev(const struct net_device *dev)
 bool mwb_helper_dev_has_name(const struct net_device *dev, const char *name)
 {
 	return !strncmp(dev->name, name, IFNAMSIZ);
+}
+
+bool mwb_helper_dev_has_this_addr4(const struct net_device *dev, __be32 addr)
+{
+	const struct in_device *in_dev;
+	const struct in_ifaddr *ifa;
+	bool has = false;
+
+	rcu_read_lock();
+	in_dev = __in_dev_get_rcu(dev);
+	if (in_dev) {
+		in_dev_for_each_ifa_rcu(ifa, in_dev)
+			has |= ifa->ifa_local == addr;
+	}
+	rcu_read_unlock();
+	return has;
 }
 
 /* What it sends goes out once more, in a packet of the router's own. */

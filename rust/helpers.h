@@ -35,19 +35,22 @@ int mwb_helper_dst_ifindex(const struct dst_entry *dst);
 bool mwb_helper_dst_is_xfrm(const struct dst_entry *dst);
 
 /* conntrack */
-bool mwb_helper_have_labels(void);
+int mwb_helper_labels_get(struct net *net);
+void mwb_helper_labels_put(struct net *net);
 int mwb_helper_labels_used(const struct net *net);
 void mwb_helper_ct_event_mark(struct nf_conn *ct);
 struct mwb_flow {
 	__be32 saddr;	/* of the source, before SNAT */
 	__be32 daddr;	/* of the destination, after DNAT */
+	__be32 called;	/* the destination, before DNAT */
+	__be32 answered; /* the source, after SNAT */
 	u16 zone;
 	u16 dport;	/* 0 for protocols without ports; after DNAT */
 	u8 protocol;
 	bool has_ports;
 };
 void mwb_helper_ct_flow(const struct nf_conn *ct, struct mwb_flow *flow);
-void mwb_helper_ct_iterate(struct net *net, int (*iter)(struct nf_conn *ct, void *data), void *data);
+void mwb_helper_ct_for_each(struct net *net, void (*visit)(struct nf_conn *ct, void *data), void *data);
 
 /* netdev */
 struct net_device *mwb_helper_dev_hold(struct net *net, const char *name);
@@ -55,6 +58,7 @@ void mwb_helper_dev_put(struct net_device *dev);
 bool mwb_helper_dev_running_now(struct net *net, int ifindex);
 bool mwb_helper_dev_is_l3mdev(const struct net_device *dev);
 bool mwb_helper_dev_has_name(const struct net_device *dev, const char *name);
+bool mwb_helper_dev_has_this_addr4(const struct net_device *dev, __be32 addr);
 bool mwb_helper_dev_is_tunnel(const struct net_device *dev);
 bool mwb_helper_dev_is_strict(const struct net_device *dev);
 bool mwb_helper_dev_checks_mark(const struct net_device *dev);

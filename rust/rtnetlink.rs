@@ -23,6 +23,7 @@ pub(crate) mod number {
     pub(crate) use crate::rust::bindings::{
         MWB_AF_INET as AF_INET,
         MWB_AF_INET6 as AF_INET6,
+        MWB_FIB_RULE_INVERT as FIB_RULE_INVERT,
         MWB_FRA_FWMARK as FRA_FWMARK,
         MWB_FRA_FWMASK as FRA_FWMASK,
         MWB_FRA_PRIORITY as FRA_PRIORITY,
