@@ -232,10 +232,10 @@ impl Path {
             by_user = 0;
             self.unmark(packet);
         }
-        let first = match by_user {
-            0 if ct.is_expected() => First::Other,
-            0 => self.classify(net, packet),
-            _ => First::Outbound,
+        let first = if ct.is_expected() && by_user == 0 {
+            First::Other
+        } else {
+            self.classify(net, packet)
         };
         // The stack repeats a lookup that failed, and knows what to say of it.
         packet.drop_dst();
@@ -264,10 +264,13 @@ impl Path {
             self.stats.count::<LOOKUPS>();
         }
         self.assign(packet, ct, mark);
-        let mut oif = None;
-        if !is_marked_only {
-            oif = self.look_up(net, packet, ct, Dir::Orig, key_of(packet));
-        }
+        let oif = if is_marked_only {
+            let oif = packet.route().map(|dst| dst.oif());
+            packet.drop_dst();
+            oif
+        } else {
+            self.look_up(net, packet, ct, Dir::Orig, key_of(packet))
+        };
         if let First::Inbound(_) = first {
             // Whoever calls from outside has no say in where others are placed.
             self.stats.count::<INBOUND>();
@@ -279,7 +282,9 @@ impl Path {
         let mark = other.map_or(mark, |id| self.marks.of(id));
         if other.is_some() {
             self.assign(packet, ct, mark);
-            self.look_up(net, packet, ct, Dir::Orig, key_of(packet));
+            if !is_marked_only {
+                self.look_up(net, packet, ct, Dir::Orig, key_of(packet));
+            }
         }
         self.placed(mark);
     }

@@ -11,7 +11,8 @@
 use crate::{
     rust::{
         conntrack::Flow,
-        netdev::Device, //
+        netdev::Device,
+        sort, //
     },
     uapi, //
 };
@@ -325,14 +326,14 @@ impl Set {
         for i in 0..u32::try_from(count)? {
             order.push(i, GFP_KERNEL_ACCOUNT)?;
         }
-        order.sort_unstable_by(|a, b| at(*a).cmp(&at(*b)));
+        sort::sort_by_key(&mut order, |i| at(*i));
         if order
             .windows(2)
             .any(|w| w.first().map(|i| at(*i)) == w.last().map(|i| at(*i)))
         {
             return Err(EEXIST);
         }
-        order.sort_unstable_by_key(|i| (at(*i).map(Selector::rank), *i));
+        sort::sort_by_key(&mut order, |i| (at(*i).map(Selector::rank), *i));
 
         let mut policies = KVVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
         let mut index = KVVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
@@ -352,7 +353,7 @@ impl Set {
             generation,
         };
         let lens_of = |place: u32| set.get(place as usize).map(|p| p.selector.lens());
-        index.sort_unstable_by_key(|(hash, place)| (lens_of(*place), *hash, *place));
+        sort::sort_by_key(&mut index, |(hash, place)| (lens_of(*place), *hash, *place));
         let mut lens: KVec<Lens> = KVec::new();
         for (i, (_, place)) in index.iter().enumerate() {
             let (Some(these), place, next) =
@@ -375,7 +376,7 @@ impl Set {
                 )?,
             }
         }
-        lens.sort_unstable_by_key(|l| l.first);
+        sort::sort_by_key(&mut lens, |l| l.first);
         set.lens = lens;
         set.index = index;
         Ok(set)

@@ -22,5 +22,6 @@ pub(crate) mod netns;
 pub(crate) mod rcu;
 pub(crate) mod rtnetlink;
 pub(crate) mod skb;
+pub(crate) mod sort;
 pub(crate) mod time;
 pub(crate) mod work;

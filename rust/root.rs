@@ -18,6 +18,10 @@ mod mwb_config;
 mod mwb_entry;
 #[path = "../mwb_genl.rs"]
 mod mwb_genl;
+#[path = "../mwb_genl_policy.rs"]
+mod mwb_genl_policy;
+#[path = "../mwb_instance.rs"]
+mod mwb_instance;
 #[path = "../mwb_main.rs"]
 mod mwb_main;
 #[path = "../mwb_nf.rs"]
@@ -32,6 +36,8 @@ mod mwb_pick;
 mod mwb_policy;
 #[path = "../mwb_route.rs"]
 mod mwb_route;
+#[path = "../mwb_router.rs"]
+mod mwb_router;
 #[path = "../mwb_sync.rs"]
 mod mwb_sync;
 #[path = "../mwb_wan.rs"]

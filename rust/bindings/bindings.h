@@ -13,6 +13,7 @@
 #include <linux/rcupdate.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
+#include <linux/sort.h>
 #include <linux/timekeeping.h>
 #include <linux/workqueue.h>
 #include <net/dst.h>

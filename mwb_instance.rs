@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The instance of a network namespace: what requests change. It costs nothing until it has a WAN.
+//!
+//! Lock order: `Instance::state`, then those of [`crate::mwb_sync`].
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    mwb_config::Config,
+    mwb_nf::Stats,
+    mwb_policy::{
+        self,
+        Group,
+        Name,
+        Policy,
+        Selector,
+        Target, //
+    },
+    mwb_router::Router,
+    mwb_sync,
+    mwb_wan::{
+        Setting,
+        Wans, //
+    },
+    rust::{
+        netns::{
+            self,
+            Net,
+            Owner, //
+        },
+        rcu::Shared, //
+    },
+    uapi, //
+};
+use kernel::{
+    error::code::*,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    }, //
+};
+
+/// What balances the connections of one network namespace.
+#[pin_data]
+pub(crate) struct Instance {
+    net: Owner,
+    stats: Arc<Stats>,
+    config: Arc<Shared<Config>>,
+    policies: Arc<Shared<mwb_policy::Set>>,
+    #[pin]
+    state: Mutex<State>,
+}
+
+/// What changes by requests only.
+struct State {
+    /// While there are WANs.
+    router: Option<Router>,
+    staged: Option<Staged>,
+}
+
+/// Policies that are to replace the present ones, as soon as the last of them has arrived.
+struct Staged {
+    /// The socket that they come from.
+    portid: u32,
+    policies: KVVec<Arc<Policy>>,
+}
+
+impl netns::Instance for Instance {
+    fn id() -> &'static netns::Id {
+        static ID: netns::Id = netns::Id::new();
+        &ID
+    }
+
+    fn init(net: Owner) -> Result<Arc<Self>> {
+        let stats = Arc::new(Stats::new()?, GFP_KERNEL)?;
+        let config = Arc::new(Shared::new(Config::DEFAULT)?, GFP_KERNEL)?;
+        let policies = Arc::new(Shared::new(mwb_policy::Set::empty())?, GFP_KERNEL)?;
+        Arc::pin_init(
+            pin_init!(Self {
+                net,
+                stats,
+                config,
+                policies,
+                state <- kernel::new_mutex!(State {
+                    router: None,
+                    staged: None,
+                }),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    fn exit(&self) {
+        let router = self.state.lock().router.take();
+        drop(router);
+    }
+}
+
+/// Why a policy cannot be.
+pub(crate) enum Unfit {
+    /// Neither a WAN nor a group has this name.
+    Unknown,
+    Other(Error),
+}
+
+impl From<Error> for Unfit {
+    fn from(e: Error) -> Self {
+        Self::Other(e)
+    }
+}
+
+impl Instance {
+    pub(crate) fn net(&self) -> &Net {
+        &self.net
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        self.config.with(|config| *config)
+    }
+
+    /// Calls `f`, which must not sleep, with the policies and groups.
+    pub(crate) fn with_policies<T>(&self, f: impl FnOnce(&mwb_policy::Set) -> T) -> T {
+        self.policies.with(f)
+    }
+
+    pub(crate) fn with_router<T>(&self, f: impl FnOnce(Option<&Router>) -> T) -> T {
+        f(self.state.lock().router.as_ref())
+    }
+
+    pub(crate) fn with_wans<T>(&self, f: impl FnOnce(&Wans) -> T) -> Option<T> {
+        self.with_router(|router| router.map(|r| f(&r.path().wans)))
+    }
+
+    /// Adds a WAN; with the first one, the instance begins to work. EEXIST for its name, EALREADY for its id,
+    /// EBUSY for its device, ENOSPC when there are too many. The first one fails with EADDRINUSE, and calls
+    /// `tell` with a sentence, when somebody else uses a number that is to be ours.
+    pub(crate) fn add(&self, new: Setting, tell: impl FnOnce(&CStr)) -> Result {
+        let mut state = self.state.lock();
+        let config = self.config();
+        if let Some(name) = Name::new(&new.name) {
+            if self.with_policies(|p| p.group(&name).is_some()) {
+                return Err(EEXIST);
+            }
+        }
+        if let Some(router) = &state.router {
+            return router.add(new, &config);
+        }
+        self.check_numbers(&config, tell)?;
+        let router = Router::start(self.net, &self.config, &self.policies, &self.stats)?;
+        router.add(new, &config)?;
+        state.router = Some(router);
+        Ok(())
+    }
+
+    /// Removes a WAN; with the last one, nothing of the instance is left in the namespace. ENOENT; EBUSY
+    /// while a policy leads to it.
+    pub(crate) fn remove(&self, name: &CStr) -> Result {
+        let mut state = self.state.lock();
+        let router = state.router.as_ref().ok_or(ENOENT)?;
+        let id = router.id_of(name).ok_or(ENOENT)?;
+        let groups = self.with_policies(|policies| {
+            if policies.to(Target::Wan(id)).is_some() {
+                return Err(EBUSY);
+            }
+            Ok(policies.groups().any(|(_, group)| group.wans.contains(id)))
+        })?;
+        if groups {
+            self.change_groups(|groups| {
+                mwb_policy::forget(groups, id);
+                Ok(())
+            })?;
+        }
+        if router.remove(name)? {
+            state.router = None;
+        }
+        Ok(())
+    }
+
+    /// Changes the configuration. EBUSY when numbers are to change while there are WANs; EADDRINUSE, after
+    /// `tell` was called with a sentence, when somebody else uses one of them.
+    pub(crate) fn configure(
+        &self,
+        change: impl FnOnce(&mut Config),
+        tell: impl FnOnce(&CStr),
+    ) -> Result {
+        let state = self.state.lock();
+        let old = self.config();
+        let mut new = old;
+        change(&mut new);
+        if !new.has_numbers_of(&old) {
+            if state.router.is_some() {
+                return Err(EBUSY);
+            }
+            self.check_numbers(&new, tell)?;
+        }
+        self.config.replace(new)?;
+        let Some(router) = &state.router else {
+            return Ok(());
+        };
+        if let Err(e) = router.path().chooser.follow_config() {
+            self.config.replace(old)?;
+            return Err(e);
+        }
+        router.bring_in_line();
+        Ok(())
+    }
+
+    fn check_numbers(&self, config: &Config, tell: impl FnOnce(&CStr)) -> Result {
+        // A dump that was overtaken by a change says nothing.
+        const TRIES: u32 = 10;
+        let mut user = Err(EAGAIN);
+        for _ in 0..TRIES {
+            user = mwb_sync::find_user(self.net, config);
+            if user.as_ref().err() != Some(&EAGAIN) {
+                break;
+            }
+        }
+        match user? {
+            Some(sentence) => {
+                tell(&sentence);
+                Err(EADDRINUSE)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Where a policy to this name leads.
+    fn target(&self, router: Option<&Router>, name: &Name) -> Result<Target, Unfit> {
+        if name.as_c_str() == c"main" {
+            return Ok(Target::Main);
+        }
+        if let Some(id) = router.and_then(|r| r.id_of(name.as_c_str())) {
+            return Ok(Target::Wan(id));
+        }
+        let place = self.with_policies(|policies| policies.group(name));
+        place.map(Target::Group).ok_or(Unfit::Unknown)
+    }
+
+    fn new_policy(
+        &self,
+        router: Option<&Router>,
+        selector: Selector,
+        to: Name,
+        is_strict: bool,
+    ) -> Result<Arc<Policy>, Unfit> {
+        let target = self.target(router, &to)?;
+        let new = Policy::new(selector, target, to, is_strict);
+        // The same policy goes on counting.
+        match self.with_policies(|policies| policies.same_as(&new).cloned()) {
+            Some(same) => Ok(same),
+            None => Ok(Arc::new(new, GFP_KERNEL_ACCOUNT).map_err(Error::from)?),
+        }
+    }
+
+    /// Adds a policy. EEXIST if there is one with the same selector.
+    pub(crate) fn add_policy(
+        &self,
+        selector: Selector,
+        to: Name,
+        is_strict: bool,
+    ) -> Result<(), Unfit> {
+        let state = self.state.lock();
+        let new = self.new_policy(state.router.as_ref(), selector, to, is_strict)?;
+        let mut policies = self.policies.get().copy_policies(1)?;
+        if policies.len() >= uapi::POLICY_MAX as usize {
+            return Err(ENOSPC.into());
+        }
+        policies
+            .push(new, GFP_KERNEL_ACCOUNT)
+            .map_err(Error::from)?;
+        Ok(self.set_policies(policies)?)
+    }
+
+    /// Removes the policy that has this selector, else the only one that `is_it`. ENOENT if there is none,
+    /// ENOTUNIQ if there are several.
+    pub(crate) fn remove_policy(
+        &self,
+        selector: &Selector,
+        is_it: impl Fn(&Policy) -> bool,
+    ) -> Result {
+        let _state = self.state.lock();
+        let mut policies = self.policies.get().copy_policies(0)?;
+        let is_exact = |p: &Policy| p.selector == *selector && is_it(p);
+        let count = |is_it: &dyn Fn(&Policy) -> bool| policies.iter().filter(|p| is_it(p)).count();
+        if count(&is_exact) == 1 {
+            policies.retain(|p| !is_exact(p));
+            return self.set_policies(policies);
+        }
+        match count(&is_it) {
+            0 => return Err(ENOENT),
+            1 => {}
+            _ => return Err(ENOTUNIQ),
+        }
+        policies.retain(|p| !is_it(p));
+        self.set_policies(policies)
+    }
+
+    /// Begins a set of policies that is to replace the present one.
+    pub(crate) fn begin_policies(&self, portid: u32) {
+        self.state.lock().staged = Some(Staged {
+            portid,
+            policies: KVVec::new(),
+        });
+    }
+
+    /// Adds a policy to the set that this socket has begun. ECANCELED if another one began meanwhile.
+    pub(crate) fn stage_policy(
+        &self,
+        portid: u32,
+        selector: Selector,
+        to: Name,
+        is_strict: bool,
+    ) -> Result<(), Unfit> {
+        let mut state = self.state.lock();
+        let new = self.new_policy(state.router.as_ref(), selector, to, is_strict)?;
+        let staged = state.staged.as_mut().filter(|s| s.portid == portid);
+        let policies = &mut staged.ok_or(ECANCELED)?.policies;
+        if policies.len() >= uapi::POLICY_MAX as usize {
+            return Err(ENOSPC.into());
+        }
+        policies
+            .push(new, GFP_KERNEL_ACCOUNT)
+            .map_err(Error::from)?;
+        Ok(())
+    }
+
+    /// Gives up the set that this socket has begun.
+    pub(crate) fn abort_policies(&self, portid: u32) {
+        let staged = &mut self.state.lock().staged;
+        staged.take_if(|s| s.portid == portid);
+    }
+
+    /// Puts the set that this socket has begun into effect. EEXIST if two of its policies have the same
+    /// selector; ESTALE if one leads to what no longer exists.
+    pub(crate) fn commit_policies(&self, portid: u32) -> Result {
+        let mut state = self.state.lock();
+        let staged = state.staged.take_if(|s| s.portid == portid);
+        let policies = staged.ok_or(ECANCELED)?.policies;
+        for policy in &policies {
+            let target = self.target(state.router.as_ref(), &policy.to_name);
+            if target.ok() != Some(policy.to) {
+                return Err(ESTALE);
+            }
+        }
+        self.set_policies(policies)
+    }
+
+    // Only who holds the lock of the state replaces the policies, so what is copied is still there.
+
+    fn set_policies(&self, new: KVVec<Arc<Policy>>) -> Result {
+        self.policies
+            .replace(self.policies.get().with_policies(new)?)
+    }
+
+    fn change_groups(&self, change: impl FnOnce(&mut KVec<Option<Group>>) -> Result) -> Result {
+        let old = self.policies.get();
+        let mut groups = old.copy_groups()?;
+        change(&mut groups)?;
+        self.policies.replace(old.with_groups(groups)?)
+    }
+
+    /// Makes a group, or gives it other members. ENOENT if one of `wans` does not exist, EEXIST if a WAN has
+    /// the name, ENOSPC when there are too many.
+    pub(crate) fn set_group<'a>(&self, name: Name, wans: impl Iterator<Item = &'a CStr>) -> Result {
+        let state = self.state.lock();
+        let id_of = |name: &CStr| state.router.as_ref().and_then(|r| r.id_of(name));
+        if id_of(name.as_c_str()).is_some() {
+            return Err(EEXIST);
+        }
+        let mut members = mwb_policy::Wans::default();
+        for wan in wans {
+            members.insert(id_of(wan).ok_or(ENOENT)?);
+        }
+        self.change_groups(|groups| {
+            mwb_policy::set_group(
+                groups,
+                Group {
+                    name,
+                    wans: members,
+                },
+            )
+        })
+    }
+
+    /// Removes a group. ENOENT; EBUSY while a policy leads to it.
+    pub(crate) fn remove_group(&self, name: &Name) -> Result {
+        let _state = self.state.lock();
+        let policies = self.policies.get();
+        let place = policies.group(name).ok_or(ENOENT)?;
+        if policies.to(Target::Group(place)).is_some() {
+            return Err(EBUSY);
+        }
+        self.change_groups(|groups| {
+            if let Some(group) = groups.get_mut(place) {
+                *group = None;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What works while an instance has WANs: what is set up in which order, and torn down in the reverse one.
+
+#![forbid(unsafe_code)]
+
+use crate::{
+    module_parameters,
+    mwb_choice::Chooser,
+    mwb_config::Config,
+    mwb_entry::Entries,
+    mwb_nf::{
+        Path,
+        Stats, //
+    },
+    mwb_policy,
+    mwb_sync::{
+        self,
+        Sync,
+        Written, //
+    },
+    mwb_wan::{
+        Setting,
+        Wans, //
+    },
+    rust::{
+        conntrack::Tracking,
+        netfilter,
+        netns::Owner,
+        rcu::Shared,
+        rtnetlink::Listener,
+        work::Work, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// The working parts of an instance that has WANs. Fields go in this order: first nothing more is placed,
+/// then nothing more is written, then what was written is taken back.
+pub(crate) struct Router {
+    _hooks: [Pin<KBox<netfilter::Registration<Path>>>; 2],
+    _tend: Pin<KBox<Work<Path>>>,
+    _sampler: Pin<KBox<Work<Wans>>>,
+    listener: Listener<Sync>,
+    written: Written,
+    path: Arc<Path>,
+    _tracking: Tracking,
+}
+
+impl Router {
+    pub(crate) fn start(
+        net: Owner,
+        config: &Arc<Shared<Config>>,
+        policies: &Arc<Shared<mwb_policy::Set>>,
+        stats: &Arc<Stats>,
+    ) -> Result<Self> {
+        let tracking = Tracking::new(net)?;
+        let wans = Wans::new(net)?;
+        let path = Arc::new(
+            Path {
+                marks: config.with(|config| config.marks),
+                wans: wans.clone(),
+                entries: Entries::new(net, module_parameters::labels.value())?,
+                chooser: Chooser::new(config.clone(), policies.clone())?,
+                stats: stats.clone(),
+            },
+            GFP_KERNEL,
+        )?;
+        let sync = Sync::new(net, path.clone())?;
+        let listener = Listener::new(net, mwb_sync::GROUPS, Work::new(sync.clone())?)?;
+        let sampler = Work::new(wans)?;
+        let tend = Work::new(path.clone())?;
+        let priority = netfilter::PRI_AFTER_NAT_DST;
+        let hooks = [
+            netfilter::Registration::prerouting(net, priority, path.clone())?,
+            netfilter::Registration::local_out(net, priority, path.clone())?,
+        ];
+        sampler.schedule(0);
+        tend.schedule(0);
+        Ok(Self {
+            _hooks: hooks,
+            _tend: tend,
+            _sampler: sampler,
+            listener,
+            written: Written::by(sync),
+            path,
+            _tracking: tracking,
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn sync(&self) -> &Sync {
+        &self.written
+    }
+
+    /// The id of the WAN with this name.
+    pub(crate) fn id_of(&self, name: &CStr) -> Option<u8> {
+        let settings = self.path.wans.settings();
+        let at = settings.position(name)?;
+        settings.wans.get(at).map(|w| w.id)
+    }
+
+    /// EEXIST for its name, EALREADY for its id, EBUSY for its device, ENOSPC when there are too many.
+    pub(crate) fn add(&self, new: Setting, config: &Config) -> Result {
+        let wans = &self.path.wans;
+        let added = {
+            let mut settings = wans.settings();
+            if settings.position(&new.name).is_some() {
+                return Err(EEXIST);
+            }
+            // A device has several names, and with each incarnation another index.
+            let is_same = |w: &Setting| w.ifindex == new.ifindex || *w.dev == *new.dev;
+            if settings.wans.iter().any(is_same) {
+                return Err(EBUSY);
+            }
+            let id = wans.insert(&mut settings, new, config.marks.max_id())?;
+            let new = settings.wans.iter().find(|w| w.id == id);
+            let dev = new.and_then(|w| w.device(self.path.entries.net()));
+            dev.map(|dev| (id, dev))
+        };
+        if let Some((id, dev)) = added {
+            self.path.adopt(id, &dev);
+        }
+        self.bring_in_line();
+        Ok(())
+    }
+
+    /// Returns whether that was the last one.
+    pub(crate) fn remove(&self, name: &CStr) -> Result<bool> {
+        let wans = &self.path.wans;
+        let (id, was_last) = {
+            let mut settings = wans.settings();
+            let at = settings.position(name).ok_or(ENOENT)?;
+            let id = wans.remove(&mut settings, at)?;
+            (id, settings.wans.is_empty())
+        };
+        self.bring_in_line();
+        self.path.forget(id);
+        Ok(was_last)
+    }
+
+    /// Before a request is answered, rules and routes are what it asked for; if they cannot be yet, soon.
+    pub(crate) fn bring_in_line(&self) {
+        if self.written.pass().is_err() {
+            self.listener.work().schedule(0);
+        }
+    }
+}
