@@ -37,14 +37,15 @@ use kernel::{
     sync::Arc, //
 };
 
-/// The working parts of an instance that has WANs. Fields go in this order: first nothing more is placed,
-/// then nothing more is written, then what was written is taken back.
+/// The working parts of an instance that has WANs. Fields go in this order: nothing more is written, what was
+/// written is taken back, and only then packets go without their marks. The other way round, connections
+/// would leave by the first default route for a moment, and lose their addresses.
 pub(crate) struct Router {
+    listener: Listener<Sync>,
+    written: Written,
     _hooks: [Pin<KBox<netfilter::Registration<Path>>>; 2],
     _tend: Pin<KBox<Work<Path>>>,
     _sampler: Pin<KBox<Work<Wans>>>,
-    listener: Listener<Sync>,
-    written: Written,
     path: Arc<Path>,
     _tracking: Tracking,
 }
@@ -80,11 +81,11 @@ impl Router {
         sampler.schedule(0);
         tend.schedule(0);
         Ok(Self {
+            listener,
+            written: Written::by(sync),
             _hooks: hooks,
             _tend: tend,
             _sampler: sampler,
-            listener,
-            written: Written::by(sync),
             path,
             _tracking: tracking,
         })

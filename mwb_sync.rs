@@ -207,8 +207,9 @@ impl Sync {
         }
     }
 
-    /// Takes away every rule and route of ours.
+    /// Takes away every rule and route of ours. Nothing is placed from here on.
     fn clear(&self) {
+        self.path.wans.take_down();
         let mut client = self.client.lock();
         // Dumps are interrupted by others' changes, and those end.
         for _ in 0..10 {

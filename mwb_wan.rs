@@ -392,6 +392,13 @@ impl Wans {
         }
     }
 
+    /// Nothing more is placed.
+    pub(crate) fn take_down(&self) {
+        for (_, wan) in self.in_use() {
+            wan.is_up.store(false, Relaxed);
+        }
+    }
+
     pub(crate) fn read(&self, id: u8) -> Option<Reading> {
         let wan = self.wan(id)?;
         Some(Reading {
