@@ -187,6 +187,11 @@ fn is_first(packet: &Skb<'_>, ct: &Conn, info: Info) -> bool {
     !ct.is_confirmed() && (info.is_new() || info.is_related()) && !is_error(packet, info)
 }
 
+/// Whether it is what a tunnel of the kernel's sends, by a protocol without ports.
+fn is_tunnel(packet: &Outgoing<'_>, ct: &Conn) -> bool {
+    packet.is_of_kernel() && !packet.is_icmp() && ct.flow().dport.is_none()
+}
+
 /// Whether nobody else has a say in where a packet goes.
 fn is_fair_game(packet: &Incoming<'_>) -> bool {
     !packet.is_taken() && !packet.is_unwrapped() && !packet.iif().is_l3mdev()
@@ -293,15 +298,16 @@ impl Path {
     #[cold]
     fn first_outgoing(&self, net: &Net, packet: &mut Outgoing<'_>, ct: &Conn, at: u8) -> Verdict {
         let by_user = packet.mark() & self.marks.mask();
-        // What its sender has bound to a WAN stays there, as does what has a source address of one that its
-        // route would not give it. A mark that the route has nothing to do with is that of a packet inside.
+        // What its sender has bound to a WAN stays there; so does what has a source address of one that its
+        // route would not give it, and a tunnel without ports, which may be bound to the address of either end.
+        // A mark that the route has nothing to do with is that of a packet inside.
         let owner = netdev::by_addr(net, packet.saddr());
         let owner = owner.and_then(|ifindex| self.wans.by_ifindex(ifindex));
         let choice = match (packet.bound(), owner) {
             _ if by_user != 0 && self.marks.id(by_user) == at => Choice::Wan(by_user),
             (Bound::Device, _) => Choice::Wan(self.marks.of(at)),
             (Bound::Address, Some(id)) => Choice::Wan(self.marks.of(id)),
-            (_, Some(id)) if id != at => Choice::Wan(self.marks.of(id)),
+            (_, Some(id)) if id != at || is_tunnel(packet, ct) => Choice::Wan(self.marks.of(id)),
             _ => {
                 self.unmark(packet);
                 self.choose(net, packet, ct, None, packet.is_of_kernel())
