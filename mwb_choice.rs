@@ -134,7 +134,7 @@ impl Chooser {
                 pairs.count_hit();
                 return Some(id);
             }
-            let id = wans.pick(net, &is_fit)?;
+            let id = wans.pick(net, is_fit)?;
             Some(pairs.get_or_insert(key, config.pair_timeout_s, id, is_fit))
         })
     }

@@ -380,22 +380,25 @@ impl Request<'_> {
     /// Every attribute `id`, in their order.
     fn each(&self, id: u16) -> impl Iterator<Item = NonNull<bindings::nlattr>> + '_ {
         let mut last = core::ptr::null();
-        core::iter::from_fn(move || {
+        let all = core::iter::from_fn(move || {
             // SAFETY: By the type invariant; `last` is NULL, or was returned by this function.
             last = unsafe { bindings::mwb_helper_genl_next_attr(self.info.as_ptr(), last) };
             NonNull::new(last.cast_mut())
+        });
+        all.filter(move |attr| {
+            // SAFETY: It is an attribute of the request.
+            let kind = unsafe { bindings::mwb_helper_nla_type(attr.as_ptr()) };
+            kind == c_int::from(id)
         })
-        // SAFETY: It is an attribute of the request.
-        .filter(
-            move |attr| unsafe { bindings::mwb_helper_nla_type(attr.as_ptr()) } == i32::from(id),
-        )
     }
 
     /// Every attribute `id` that is a string, in their order.
     pub(crate) fn strings(&self, id: u16) -> impl Iterator<Item = &CStr> {
-        // SAFETY: As in `each`.
-        self.each(id)
-            .filter_map(|attr| CStr::from_bytes_until_nul(unsafe { payload(attr) }).ok())
+        self.each(id).filter_map(|attr| {
+            // SAFETY: As in `each`.
+            let bytes = unsafe { payload(attr) };
+            CStr::from_bytes_until_nul(bytes).ok()
+        })
     }
 
     /// Calls `f` for every attribute `id`, in their order; each holds attributes that `policy` is for. Ends

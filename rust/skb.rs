@@ -235,9 +235,11 @@ impl<'a> Incoming<'a> {
 
     /// Whether IPsec has unwrapped it.
     pub(crate) fn is_unwrapped(&self) -> bool {
+        if !self.has_extensions() {
+            return false;
+        }
         // SAFETY: By the type invariant.
-        self.has_extensions()
-            && unsafe { bindings::mwb_helper_skb_has_secpath(self.skb.skb.as_ptr()) }
+        unsafe { bindings::mwb_helper_skb_has_secpath(self.skb.skb.as_ptr()) }
     }
 
     /// Whether IPsec will wrap it up. It must have a dst.
