@@ -153,8 +153,10 @@ impl LocalOut for Path {
         let mark = ct.mark() & self.marks.mask();
         if mark == 0 {
             // Most of what the router says to hosts of the LAN ends here.
-            let at = self.wans.by_ifindex(dst.oif());
-            return match at.filter(|_| is_first(packet, ct, info) && !ct.is_expected()) {
+            if !is_first(packet, ct, info) || ct.is_expected() {
+                return Verdict::Accept;
+            }
+            return match self.wans.by_ifindex(dst.oif()) {
                 Some(at) => self.first_outgoing(net, packet, ct, at),
                 None => Verdict::Accept,
             };
