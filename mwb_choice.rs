@@ -128,14 +128,16 @@ impl Chooser {
                 return wans.pick(net, is_fit);
             };
             let key = mwb_pair::Key::of(new.flow);
-            let is_fit = |id| is_fit(id) && wans.is_usable(net, id);
+            let is_usable = |id| wans.is_usable(net, id);
             let of_pair = pairs.lookup(key, config.pair_timeout_s);
-            if let Some(id) = of_pair.filter(|id| is_fit(*id)) {
+            if let Some(id) = of_pair.filter(|id| is_fit(*id) && is_usable(*id)) {
                 pairs.count_hit();
                 return Some(id);
             }
             let id = wans.pick(net, is_fit)?;
-            Some(pairs.get_or_insert(key, config.pair_timeout_s, id, is_fit))
+            // What a policy takes elsewhere leaves the pair where it is.
+            let of_pair = pairs.get_or_insert(key, config.pair_timeout_s, id, is_usable);
+            Some(if is_fit(of_pair) { of_pair } else { id })
         })
     }
 

@@ -24,6 +24,7 @@ use crate::{
             Do,
             Dump,
             Op,
+            Policy,
             Request, //
         },
         netdev::Held, //
@@ -41,20 +42,20 @@ use kernel::{
 
 /// The operations, in the order of their numbers.
 pub(crate) static OPS: [Op; 14] = [
-    Op::admin::<WanAdd>(uapi::CMD_WAN_ADD, &attrs::WAN_ADD),
-    Op::admin::<WanDel>(uapi::CMD_WAN_DEL, &attrs::WAN_DEL),
-    Op::read::<WanGet>(uapi::CMD_WAN_GET, &attrs::WAN_GET),
+    Op::admin::<WanAdd>(uapi::CMD_WAN_ADD),
+    Op::admin::<WanDel>(uapi::CMD_WAN_DEL),
+    Op::read::<WanGet>(uapi::CMD_WAN_GET),
     Op::dump::<WanGet>(uapi::CMD_WAN_GET, &attrs::WAN_GET_DUMP),
-    Op::admin::<GroupSet>(uapi::CMD_GROUP_SET, &attrs::GROUP_SET),
-    Op::admin::<GroupDel>(uapi::CMD_GROUP_DEL, &attrs::GROUP_DEL),
+    Op::admin::<GroupSet>(uapi::CMD_GROUP_SET),
+    Op::admin::<GroupDel>(uapi::CMD_GROUP_DEL),
     Op::dump::<GroupGet>(uapi::CMD_GROUP_GET, &attrs::GROUP_GET_DUMP),
-    Op::admin::<PolicyAdd>(uapi::CMD_POLICY_ADD, &attrs::POLICY_ADD),
-    Op::admin::<PolicyDel>(uapi::CMD_POLICY_DEL, &attrs::POLICY_DEL),
+    Op::admin::<PolicyAdd>(uapi::CMD_POLICY_ADD),
+    Op::admin::<PolicyDel>(uapi::CMD_POLICY_DEL),
     Op::dump::<PolicyGet>(uapi::CMD_POLICY_GET, &attrs::POLICY_GET_DUMP),
-    Op::admin::<PolicyReplace>(uapi::CMD_POLICY_REPLACE, &attrs::POLICY_REPLACE),
-    Op::admin::<ConfigSet>(uapi::CMD_CONFIG_SET, &attrs::CONFIG_SET),
-    Op::read::<ConfigGet>(uapi::CMD_CONFIG_GET, &attrs::CONFIG_GET),
-    Op::read::<StatsGet>(uapi::CMD_STATS_GET, &attrs::STATS_GET),
+    Op::admin::<PolicyReplace>(uapi::CMD_POLICY_REPLACE),
+    Op::admin::<ConfigSet>(uapi::CMD_CONFIG_SET),
+    Op::read::<ConfigGet>(uapi::CMD_CONFIG_GET),
+    Op::read::<StatsGet>(uapi::CMD_STATS_GET),
 ];
 
 /// The name of a WAN or group.
@@ -81,6 +82,7 @@ struct WanAdd;
 
 impl Do for WanAdd {
     type Instance = Instance;
+    const POLICY: &'static [Policy] = &attrs::WAN_ADD;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         let name = name(request, uapi::A_WAN_NAME)?;
@@ -145,6 +147,7 @@ struct WanDel;
 
 impl Do for WanDel {
     type Instance = Instance;
+    const POLICY: &'static [Policy] = &attrs::WAN_DEL;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         let name = name(request, uapi::A_WAN_NAME)?;
@@ -160,6 +163,7 @@ struct WanGet;
 
 impl Do for WanGet {
     type Instance = Instance;
+    const POLICY: &'static [Policy] = &attrs::WAN_GET;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         let name = name(request, uapi::A_WAN_NAME)?;
@@ -232,6 +236,7 @@ struct ConfigSet;
 
 impl Do for ConfigSet {
     type Instance = Instance;
+    const POLICY: &'static [Policy] = &attrs::CONFIG_SET;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         use uapi::*;
@@ -266,6 +271,7 @@ struct ConfigGet;
 
 impl Do for ConfigGet {
     type Instance = Instance;
+    const POLICY: &'static [Policy] = &attrs::CONFIG_GET;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         use uapi::*;
@@ -285,6 +291,7 @@ struct StatsGet;
 
 impl Do for StatsGet {
     type Instance = Instance;
+    const POLICY: &'static [Policy] = &attrs::STATS_GET;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         use uapi::*;

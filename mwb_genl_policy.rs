@@ -18,6 +18,7 @@ use crate::{
         Selector, //
     },
     rust::genetlink::{
+        self,
         Answer,
         Attrs,
         Do,
@@ -39,6 +40,7 @@ pub(crate) struct GroupSet;
 
 impl Do for GroupSet {
     type Instance = Instance;
+    const POLICY: &'static [genetlink::Policy] = &attrs::GROUP_SET;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         let name = name(request, uapi::A_GROUP_NAME)?;
@@ -60,6 +62,7 @@ pub(crate) struct GroupDel;
 
 impl Do for GroupDel {
     type Instance = Instance;
+    const POLICY: &'static [genetlink::Policy] = &attrs::GROUP_DEL;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         let name = name(request, uapi::A_GROUP_NAME)?;
@@ -206,6 +209,7 @@ pub(crate) struct PolicyAdd;
 
 impl Do for PolicyAdd {
     type Instance = Instance;
+    const POLICY: &'static [genetlink::Policy] = &attrs::POLICY_ADD;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         let (selector, to, is_strict) = policy(request)?;
@@ -224,6 +228,7 @@ pub(crate) struct PolicyDel;
 
 impl Do for PolicyDel {
     type Instance = Instance;
+    const POLICY: &'static [genetlink::Policy] = &attrs::POLICY_DEL;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         let wanted = selector(request)?;
@@ -317,6 +322,7 @@ pub(crate) struct PolicyReplace;
 
 impl Do for PolicyReplace {
     type Instance = Instance;
+    const POLICY: &'static [genetlink::Policy] = &attrs::POLICY_REPLACE;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         let portid = request.portid();

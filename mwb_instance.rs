@@ -2,7 +2,7 @@
 
 //! The instance of a network namespace: what requests change. It costs nothing until it has a WAN.
 //!
-//! Lock order: `Instance::state`, then those of [`crate::mwb_sync`].
+//! Lock order: `Instance::state`, then `Stage::staged`, then those of [`crate::mwb_sync`].
 
 #![forbid(unsafe_code)]
 
@@ -29,7 +29,11 @@ use crate::{
             Net,
             Owner, //
         },
-        rcu::Shared, //
+        rcu::Shared,
+        work::{
+            Task,
+            Work, //
+        }, //
     },
     uapi, //
 };
@@ -51,20 +55,44 @@ pub(crate) struct Instance {
     policies: Arc<Shared<mwb_policy::Set>>,
     #[pin]
     state: Mutex<State>,
+    stage: Arc<Stage>,
+    stage_work: Pin<KBox<Work<Stage>>>,
 }
 
 /// What changes by requests only.
 struct State {
     /// While there are WANs.
     router: Option<Router>,
-    staged: Option<Staged>,
 }
+
+/// How long one may take between two messages of a set.
+const STAGED_MS: u32 = 10_000;
 
 /// Policies that are to replace the present ones, as soon as the last of them has arrived.
 struct Staged {
     /// The socket that they come from.
     portid: u32,
     policies: KVVec<Arc<Policy>>,
+    /// A message has come since this was looked at last.
+    is_fresh: bool,
+}
+
+/// Where a set of policies is gathered.
+#[pin_data]
+struct Stage {
+    #[pin]
+    staged: Mutex<Option<Staged>>,
+}
+
+impl Task for Stage {
+    /// Gives up the set of a sender who is gone.
+    fn run(&self) -> Option<u32> {
+        let mut staged = self.staged.lock();
+        staged.take_if(|s| !s.is_fresh);
+        let staged = (*staged).as_mut()?;
+        staged.is_fresh = false;
+        Some(STAGED_MS)
+    }
 }
 
 impl netns::Instance for Instance {
@@ -77,16 +105,22 @@ impl netns::Instance for Instance {
         let stats = Arc::new(Stats::new()?, GFP_KERNEL)?;
         let config = Arc::new(Shared::new(Config::DEFAULT)?, GFP_KERNEL)?;
         let policies = Arc::new(Shared::new(mwb_policy::Set::empty())?, GFP_KERNEL)?;
+        let stage = Arc::pin_init(
+            pin_init!(Stage {
+                staged <- kernel::new_mutex!(None),
+            }),
+            GFP_KERNEL,
+        )?;
+        let stage_work = Work::new(stage.clone())?;
         Arc::pin_init(
             pin_init!(Self {
                 net,
                 stats,
                 config,
                 policies,
-                state <- kernel::new_mutex!(State {
-                    router: None,
-                    staged: None,
-                }),
+                state <- kernel::new_mutex!(State { router: None }),
+                stage,
+                stage_work,
             }),
             GFP_KERNEL,
         )
@@ -303,10 +337,12 @@ impl Instance {
 
     /// Begins a set of policies that is to replace the present one.
     pub(crate) fn begin_policies(&self, portid: u32) {
-        self.state.lock().staged = Some(Staged {
+        *self.stage.staged.lock() = Some(Staged {
             portid,
             policies: KVVec::new(),
+            is_fresh: true,
         });
+        self.stage_work.schedule(STAGED_MS);
     }
 
     /// Adds a policy to the set that this socket has begun. ECANCELED if another one began meanwhile.
@@ -317,14 +353,17 @@ impl Instance {
         to: Name,
         is_strict: bool,
     ) -> Result<(), Unfit> {
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         let new = self.new_policy(state.router.as_ref(), selector, to, is_strict)?;
-        let staged = state.staged.as_mut().filter(|s| s.portid == portid);
-        let policies = &mut staged.ok_or(ECANCELED)?.policies;
-        if policies.len() >= uapi::POLICY_MAX as usize {
+        let mut guard = self.stage.staged.lock();
+        let staged = (*guard).as_mut().filter(|s| s.portid == portid);
+        let staged = staged.ok_or(ECANCELED)?;
+        if staged.policies.len() >= uapi::POLICY_MAX as usize {
             return Err(ENOSPC.into());
         }
-        policies
+        staged.is_fresh = true;
+        staged
+            .policies
             .push(new, GFP_KERNEL_ACCOUNT)
             .map_err(Error::from)?;
         Ok(())
@@ -332,15 +371,16 @@ impl Instance {
 
     /// Gives up the set that this socket has begun.
     pub(crate) fn abort_policies(&self, portid: u32) {
-        let staged = &mut self.state.lock().staged;
+        let mut staged = self.stage.staged.lock();
         staged.take_if(|s| s.portid == portid);
     }
 
     /// Puts the set that this socket has begun into effect. EEXIST if two of its policies have the same
     /// selector; ESTALE if one leads to what no longer exists.
     pub(crate) fn commit_policies(&self, portid: u32) -> Result {
-        let mut state = self.state.lock();
-        let staged = state.staged.take_if(|s| s.portid == portid);
+        let state = self.state.lock();
+        let mut staged = self.stage.staged.lock();
+        let staged = staged.take_if(|s| s.portid == portid);
         let policies = staged.ok_or(ECANCELED)?.policies;
         for policy in &policies {
             let target = self.target(state.router.as_ref(), &policy.to_name);

@@ -51,7 +51,6 @@ use crate::{
     }, //
 };
 use kernel::{
-    error::code::ENETUNREACH,
     prelude::*,
     sync::Arc, //
 };
@@ -84,9 +83,9 @@ pub(crate) struct Path {
 
 impl Prerouting for Path {
     #[inline]
-    fn incoming(&self, net: &Net, packet: &mut Incoming<'_>) -> Verdict {
+    fn incoming(&self, net: &Net, packet: &mut Incoming<'_>) {
         let Some((ct, info)) = packet.conntrack() else {
-            return Verdict::Accept;
+            return;
         };
         let mark = ct.mark() & self.marks.mask();
         let bridged = packet.bridged();
@@ -96,11 +95,11 @@ impl Prerouting for Path {
             } else {
                 self.stats.count::<ALONE>();
             }
-            return Verdict::Accept;
+            return;
         }
         if bridged == Bridged::Through {
             self.stats.count::<ALONE>();
-            return Verdict::Accept;
+            return;
         }
 
         // Without its mark it would take the default route of main, whatever else it is.
@@ -112,18 +111,18 @@ impl Prerouting for Path {
             || bridged == Bridged::Routed
         {
             self.stats.count::<ALONE>();
-            return Verdict::Accept;
+            return;
         }
         let key = key_of(packet);
         match self.entries.take(net, ct, info.dir(), key, packet) {
             Found::Hit => {
                 self.stats.count::<HITS>();
-                return Verdict::Accept;
+                return;
             }
             Found::Local => {
                 self.stats.count::<HITS>();
                 self.unmark(packet);
-                return Verdict::Accept;
+                return;
             }
             Found::Obsolete => self.stats.count::<OBSOLETE>(),
             Found::Miss => {}
@@ -135,7 +134,6 @@ impl Prerouting for Path {
             self.stats.count::<LOOKUPS>();
             self.look_up(net, packet, ct, info.dir(), key);
         }
-        Verdict::Accept
     }
 }
 
@@ -323,10 +321,14 @@ impl Path {
                 return Verdict::Accept;
             }
             Choice::Nowhere => {
-                self.stats.count::<UNREACHABLE>();
-                self.stats.count::<ALONE>();
-                packet.send_unreachable();
-                return Verdict::Drop(ENETUNREACH);
+                self.refuse(packet);
+                return packet.reroute(net).map_or_else(
+                    |why| {
+                        packet.send_unreachable();
+                        Verdict::Drop(why)
+                    },
+                    |_| Verdict::Accept,
+                );
             }
         };
         self.assign(packet, ct, mark);
@@ -449,30 +451,41 @@ impl Path {
         }
     }
 
-    /// A WAN went down. Its connections that have none of its addresses go on by the main table; unless a policy
-    /// may have placed them that leaves them no other way.
-    pub(crate) fn release(&self, id: u8) {
-        let is_kept = self.chooser.is_strict_to(id);
-        conntrack::for_each(self.entries.net(), |ct| {
-            let mark = ct.mark();
-            let by_policy = mark & self.marks.mask() & !self.marks.id_mask() != 0;
-            if self.marks.id(mark) != id || (by_policy && is_kept) {
-                return;
-            }
-            let flow = ct.flow();
-            if flow.answered == flow.saddr && flow.called == flow.daddr {
-                ct.clear_mark(self.marks.mask());
-            }
-        });
-    }
-
-    /// Connections that have an address of this WAN go on by it: they are older than it, or than the module.
+    /// A WAN came up. Connections that have one of its addresses go on by it: they may be older than it, or
+    /// than the module.
     pub(crate) fn adopt(&self, id: u8, dev: &netdev::Device) {
         conntrack::for_each(self.entries.net(), |ct| {
             let flow = ct.flow();
             if dev.has_addr(flow.called) || dev.has_addr(flow.answered) {
-                ct.fill_mark(self.marks.of(id), self.marks.mask());
+                ct.update_mark(|old| {
+                    let is_other = self.marks.id(old) != id;
+                    is_other.then(|| old & !self.marks.mask() | self.marks.of(id))
+                });
             }
+        });
+    }
+
+    /// A WAN went down. Those of its connections that are translated to an address of it end, so that the next
+    /// packet opens another one elsewhere. Those that have none of the router's addresses go on by the main
+    /// table; unless a policy may have placed them that leaves them no other way. The rest waits.
+    pub(crate) fn release(&self, id: u8) {
+        let net = self.entries.net();
+        let is_kept = self.chooser.is_strict_to(id);
+        conntrack::retain(net, |ct| {
+            let mark = ct.mark();
+            if self.marks.id(mark) != id {
+                return true;
+            }
+            let flow = ct.flow();
+            if flow.answered != flow.saddr {
+                return false;
+            }
+            let is_of_router = |addr| netdev::by_addr(net, addr).is_some();
+            let by_policy = mark & self.marks.mask() & !self.marks.id_mask() != 0;
+            if !(by_policy && is_kept) && !is_of_router(flow.called) && !is_of_router(flow.saddr) {
+                ct.clear_mark(self.marks.mask());
+            }
+            true
         });
     }
 

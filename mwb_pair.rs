@@ -105,10 +105,12 @@ impl Pairs {
         shard.with(|buckets| buckets.get_mut((hash >> 32) as usize % BUCKETS).map(f))
     }
 
+    // The time is asked for under the lock, so that it does not go backwards for a pair.
+
     /// The WAN of a pair, if a connection of it was seen within `timeout_s`.
     pub(crate) fn lookup(&self, key: Key, timeout_s: u32) -> Option<u8> {
-        let now_s = time::seconds();
         self.with_bucket(key, |bucket| {
+            let now_s = time::seconds();
             let mut live = bucket.iter_mut().filter(|p| p.is_live(now_s, timeout_s));
             let pair = live.find(|p| p.is_of(key))?;
             pair.seen_s = now_s;
@@ -121,26 +123,19 @@ impl Pairs {
         self.hits.fetch_add(1, Relaxed);
     }
 
-    /// Gives a pair to `wan`, unless a connection that came first has given it to one that `is_fit` for it.
-    /// Returns the WAN of the pair.
+    /// Gives a pair to `wan`, unless a connection that came first has given it to one that `is_usable`. Returns
+    /// the WAN of the pair.
     pub(crate) fn get_or_insert(
         &self,
         key: Key,
         timeout_s: u32,
         wan: u8,
-        is_fit: impl Fn(u8) -> bool,
+        is_usable: impl Fn(u8) -> bool,
     ) -> u8 {
-        let now_s = time::seconds();
-        let new = Pair {
-            saddr: key.saddr,
-            daddr: key.daddr,
-            seen_s: now_s,
-            zone: key.zone,
-            wan,
-        };
         self.with_bucket(key, |bucket| {
+            let now_s = time::seconds();
             if let Some(pair) = bucket.iter_mut().find(|p| p.is_of(key)) {
-                if !pair.is_live(now_s, timeout_s) || !is_fit(pair.wan) {
+                if !pair.is_live(now_s, timeout_s) || !is_usable(pair.wan) {
                     pair.wan = wan;
                 }
                 pair.seen_s = now_s;
@@ -156,7 +151,13 @@ impl Pairs {
                 } else if oldest.is_live(now_s, timeout_s) {
                     self.evictions.fetch_add(1, Relaxed);
                 }
-                *oldest = new;
+                *oldest = Pair {
+                    saddr: key.saddr,
+                    daddr: key.daddr,
+                    seen_s: now_s,
+                    zone: key.zone,
+                    wan,
+                };
             }
             wan
         })
@@ -165,10 +166,9 @@ impl Pairs {
 
     /// Says that there is a connection of the pair on `wan`.
     pub(crate) fn refresh(&self, key: Key, wan: u8) {
-        let now_s = time::seconds();
         self.with_bucket(key, |bucket| {
             if let Some(pair) = bucket.iter_mut().find(|p| p.wan == wan && p.is_of(key)) {
-                pair.seen_s = now_s;
+                pair.seen_s = time::seconds();
             }
         });
     }

@@ -109,7 +109,7 @@ impl Router {
     /// EEXIST for its name, EALREADY for its id, EBUSY for its device, ENOSPC when there are too many.
     pub(crate) fn add(&self, new: Setting, config: &Config) -> Result {
         let wans = &self.path.wans;
-        let added = {
+        {
             let mut settings = wans.settings();
             if settings.position(&new.name).is_some() {
                 return Err(EEXIST);
@@ -119,13 +119,7 @@ impl Router {
             if settings.wans.iter().any(is_same) {
                 return Err(EBUSY);
             }
-            let id = wans.insert(&mut settings, new, config.marks.max_id())?;
-            let new = settings.wans.iter().find(|w| w.id == id);
-            let dev = new.and_then(|w| w.device(self.path.entries.net()));
-            dev.map(|dev| (id, dev))
-        };
-        if let Some((id, dev)) = added {
-            self.path.adopt(id, &dev);
+            wans.insert(&mut settings, new, config.marks.max_id())?;
         }
         self.bring_in_line();
         Ok(())
@@ -140,8 +134,8 @@ impl Router {
             let id = wans.remove(&mut settings, at)?;
             (id, settings.wans.is_empty())
         };
-        self.bring_in_line();
         self.path.forget(id);
+        self.bring_in_line();
         Ok(was_last)
     }
 

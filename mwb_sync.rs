@@ -176,8 +176,7 @@ impl Sync {
         let config = self.path.config();
         let (uplinks, states) = self.assess()?;
         // Nothing is placed on a WAN from here on whose routes are about to go.
-        let went_down = self.publish(&config, &states, Phase::Before)?;
-        for id in went_down {
+        for id in self.publish(&config, &states, Phase::Before)? {
             self.path.release(id);
         }
 
@@ -199,11 +198,24 @@ impl Sync {
             connected: &connected,
         })?;
         let failed = self.apply(&mut client, &desired)?;
-        self.publish(&config, &states, Phase::After { failed: &failed })?;
+        for id in self.publish(&config, &states, Phase::After { failed: &failed })? {
+            self.adopt(id);
+        }
         if failed.is_empty() {
             Ok(())
         } else {
             Err(EAGAIN)
+        }
+    }
+
+    fn adopt(&self, id: u8) {
+        let dev = {
+            let settings = self.path.wans.settings();
+            let setting = settings.wans.iter().find(|w| w.id == id);
+            setting.and_then(|setting| setting.device(&self.net))
+        };
+        if let Some(dev) = dev {
+            self.path.adopt(id, &dev);
         }
     }
 
@@ -276,9 +288,9 @@ impl Sync {
     }
 
     /// Tells the WANs their states; those that could be up are up only with their routes in place. Returns
-    /// those that went down.
+    /// those that went down, or came up, by what is assessed of them.
     fn publish(&self, config: &Config, states: &[State], phase: Phase<'_>) -> Result<KVec<u8>> {
-        let mut went_down = KVec::with_capacity(states.len(), GFP_KERNEL)?;
+        let mut changed = KVec::with_capacity(states.len(), GFP_KERNEL)?;
         let mut settings = self.path.wans.settings();
         for new in states {
             // It may have been removed meanwhile.
@@ -295,8 +307,9 @@ impl Sync {
                 (state, _) => state,
             };
             let is_up = state == uapi::WAN_STATE_UP;
-            if setting.state == uapi::WAN_STATE_UP && !is_up {
-                went_down.push(new.id, GFP_KERNEL)?;
+            let could_be_up = new.state == uapi::WAN_STATE_UP;
+            if (setting.state == uapi::WAN_STATE_UP) != is_up && could_be_up == is_up {
+                changed.push(new.id, GFP_KERNEL)?;
             }
             setting.ifindex = new.ifindex;
             setting.state = state;
@@ -309,7 +322,7 @@ impl Sync {
                 },
             );
         }
-        Ok(went_down)
+        Ok(changed)
     }
 
     /// Brings what is to `desired`. Returns the tables that lack a route.
@@ -369,6 +382,9 @@ pub(crate) fn find_user(net: Owner, config: &Config) -> Result<Option<CString>> 
         Ok(())
     })?;
     for id in 1..=config.marks.max_id() {
+        if user.is_some() {
+            break;
+        }
         let table = config.table_base.saturating_add(id);
         let dumped = client.dump(mwb_route::dump_table(table)?, |kind, body| {
             if let (None, Some(protocol)) = (&user, mwb_route::parse_foreign_route(kind, body)) {
@@ -392,7 +408,9 @@ fn sentence(text: kernel::fmt::Arguments<'_>) -> Result<Option<CString>> {
 /// Whether somebody else's rule uses one of our numbers.
 fn used_by(config: &Config, rule: &Rule, by: Protocol) -> Result<Option<CString>> {
     let (pref, table, ours) = (rule.preference, rule.table, config.marks.mask());
-    if rule.mask & ours != 0 {
+    // A mark without a mask is for what has no mark of ours, unless it is one itself.
+    let is_plain = rule.mask == u32::MAX && rule.mark & ours == 0;
+    if rule.mask & ours != 0 && !is_plain {
         let (mark, mask) = (rule.mark, rule.mask);
         return sentence(fmt!(
             "rule {pref}{by} uses bits of the mark: fwmark {mark:#x}/{mask:#x}"

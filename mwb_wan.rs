@@ -330,14 +330,9 @@ impl Wans {
 
     // Configuration.
 
-    /// Adds a WAN, which is down until its routes are in place, and returns its id. ENOSPC for an id above `max_id`, EALREADY for
+    /// Adds a WAN, which is down until its routes are in place. ENOSPC for an id above `max_id`, EALREADY for
     /// one that is taken.
-    pub(crate) fn insert(
-        &self,
-        settings: &mut Settings,
-        mut new: Setting,
-        max_id: u32,
-    ) -> Result<u8> {
+    pub(crate) fn insert(&self, settings: &mut Settings, mut new: Setting, max_id: u32) -> Result {
         if new.id == 0 {
             new.id = settings.free_id().ok_or(ENOSPC)?;
         }
@@ -349,8 +344,7 @@ impl Wans {
         if settings.wans.get(at).is_some_and(|w| w.id == new.id) {
             return Err(EALREADY);
         }
-        let id = new.id;
-        let wan = self.wan(id).ok_or(ENOSPC)?;
+        let wan = self.wan(new.id).ok_or(ENOSPC)?;
         let load = |capacity_bps| Load {
             capacity_bps,
             ..Load::default()
@@ -365,7 +359,7 @@ impl Wans {
         wan.down.store(down);
         wan.connections.store(0, Relaxed);
         self.publish(settings);
-        Ok(id)
+        Ok(())
     }
 
     /// Removes the WAN at this position, and returns its id.

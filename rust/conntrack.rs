@@ -153,14 +153,10 @@ impl Conn {
         unsafe { bindings::mwb_helper_ct_event_mark(self.as_ptr()) };
     }
 
-    /// Sets bits of the mark, if all of `mask` are clear.
-    pub(crate) fn fill_mark(&self, mark: u32, mask: u32) {
-        let fill = |old| (old & mask == 0).then_some(old | mark);
-        if self
-            .mark_atomic()
-            .fetch_update(Relaxed, Relaxed, fill)
-            .is_ok()
-        {
+    /// Changes the mark, if `f` says to what, and tells those who follow conntrack events.
+    pub(crate) fn update_mark(&self, f: impl Fn(u32) -> Option<u32>) {
+        let mark = self.mark_atomic();
+        if mark.fetch_update(Relaxed, Relaxed, f).is_ok() {
             // SAFETY: The conntrack is valid.
             unsafe { bindings::mwb_helper_ct_event_mark(self.as_ptr()) };
         }
@@ -269,10 +265,21 @@ impl Drop for Labels {
 }
 
 /// Calls `f` for every confirmed IPv4 connection of a namespace. May sleep; `f` must not.
-pub(crate) fn for_each<F: Fn(&Conn)>(net: &Net, f: F) {
-    unsafe extern "C" fn call<F: Fn(&Conn)>(ct: *mut bindings::nf_conn, data: *mut c_void) {
+pub(crate) fn for_each(net: &Net, f: impl Fn(&Conn)) {
+    retain(net, |ct| {
+        f(ct);
+        true
+    });
+}
+
+/// Ends the confirmed IPv4 connections of a namespace that `f` says no of. May sleep; `f` must not.
+pub(crate) fn retain<F: Fn(&Conn) -> bool>(net: &Net, f: F) {
+    unsafe extern "C" fn call<F: Fn(&Conn) -> bool>(
+        ct: *mut bindings::nf_conn,
+        data: *mut c_void,
+    ) -> bool {
         // SAFETY: `data` is the `F` below, and `ct` is valid during the call.
-        unsafe { (*data.cast::<F>())(&*ct.cast::<Conn>()) };
+        unsafe { (*data.cast::<F>())(&*ct.cast::<Conn>()) }
     }
     // SAFETY: `f` outlives the call, which is over when it returns.
     unsafe {

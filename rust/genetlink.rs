@@ -12,7 +12,6 @@ use super::{
     }, //
 };
 use core::{
-    marker::PhantomData,
     net::Ipv4Addr,
     ptr::NonNull, //
 };
@@ -119,6 +118,9 @@ unsafe impl Sync for Op {}
 pub(crate) trait Do {
     type Instance: netns::Instance;
 
+    /// What a request may have.
+    const POLICY: &'static [Policy];
+
     /// Checks the request whole, then does it. An error should carry a sentence: [`Request::fail`].
     fn handle(instance: &Self::Instance, request: &Request<'_>) -> Result;
 }
@@ -145,20 +147,20 @@ impl Op {
         op
     }
 
-    const fn request<D: Do>(cmd: u8, flags: c_uint, policy: &'static [Policy]) -> Self {
-        let mut op = Self::raw(cmd, flags | bindings::GENL_CMD_CAP_DO, policy);
+    const fn request<D: Do>(cmd: u8, flags: c_uint) -> Self {
+        let mut op = Self::raw(cmd, flags | bindings::GENL_CMD_CAP_DO, D::POLICY);
         op.__bindgen_anon_1.__bindgen_anon_1.doit = Some(doit::<D>);
         Self(op)
     }
 
     /// A request that everybody may make.
-    pub(crate) const fn read<D: Do>(cmd: u8, policy: &'static [Policy]) -> Self {
-        Self::request::<D>(cmd, 0, policy)
+    pub(crate) const fn read<D: Do>(cmd: u8) -> Self {
+        Self::request::<D>(cmd, 0)
     }
 
     /// A request of those who may configure the namespace's network.
-    pub(crate) const fn admin<D: Do>(cmd: u8, policy: &'static [Policy]) -> Self {
-        Self::request::<D>(cmd, bindings::GENL_UNS_ADMIN_PERM, policy)
+    pub(crate) const fn admin<D: Do>(cmd: u8) -> Self {
+        Self::request::<D>(cmd, bindings::GENL_UNS_ADMIN_PERM)
     }
 
     /// A dump that everybody may ask for; it follows the request with the same `cmd`, if there is one.
@@ -186,7 +188,10 @@ unsafe extern "C" fn doit<D: Do>(
     // use; families are registered after instances and unregistered before them.
     let (instance, request) = unsafe {
         let net = Net::from_ptr(bindings::mwb_helper_genl_info_net(info));
-        (netns::instance(net), Request::from_ptr(info))
+        (
+            netns::instance(net),
+            Request::from_ptr(info, D::POLICY.len()),
+        )
     };
     match D::handle(instance, &request) {
         Ok(()) => 0,
@@ -250,19 +255,17 @@ unsafe extern "C" fn dumpit<D: Dump>(
 ///
 /// # Invariants
 ///
-/// `table` has room for each attribute of the policy, and what it holds is valid for `'a`. `extack` is NULL
-/// or valid.
+/// What `table` holds is NULL, or valid for `'a`. `extack` is NULL or valid.
 pub(crate) struct Attrs<'a> {
-    table: *const *const bindings::nlattr,
+    table: &'a [*const bindings::nlattr],
     extack: *mut bindings::netlink_ext_ack,
-    _message: PhantomData<&'a ()>,
 }
 
 impl Attrs<'_> {
-    /// The attribute `id`, which the policy must know.
+    /// NULL if it is not there.
     fn attr(&self, id: u16) -> *const bindings::nlattr {
-        // SAFETY: By the type invariant.
-        unsafe { *self.table.add(usize::from(id)) }
+        let attr = self.table.get(usize::from(id));
+        attr.copied().unwrap_or(core::ptr::null())
     }
 
     /// The payload of an attribute.
@@ -356,18 +359,18 @@ impl<'a> core::ops::Deref for Request<'a> {
 impl Request<'_> {
     /// # Safety
     ///
-    /// `info` must be what a doit callback was called with, and the value not outlive that call.
-    unsafe fn from_ptr(info: *mut bindings::genl_info) -> Self {
-        // SAFETY: Valid by the caller's promise.
-        let (info, table, extack) =
-            unsafe { (NonNull::new_unchecked(info), (*info).attrs, (*info).extack) };
-        Self {
-            info,
-            attrs: Attrs {
-                table: table.cast_const().cast(),
-                extack,
-                _message: PhantomData,
-            },
+    /// `info` must be what a doit callback was called with whose operation has a policy of `policy_len`
+    /// entries, and the value not outlive that call.
+    unsafe fn from_ptr(info: *mut bindings::genl_info, policy_len: usize) -> Self {
+        // SAFETY: Valid by the caller's promise; the table has an entry for each of the policy.
+        unsafe {
+            Self {
+                info: NonNull::new_unchecked(info),
+                attrs: Attrs {
+                    table: core::slice::from_raw_parts((*info).attrs.cast(), policy_len),
+                    extack: (*info).extack,
+                },
+            }
         }
     }
 
@@ -411,26 +414,20 @@ impl Request<'_> {
     ) -> Result {
         const ROOM: usize = 32;
         for attr in self.each(id) {
-            let mut table = [core::ptr::null_mut(); ROOM];
-            if policy.len() > ROOM {
-                return Err(EINVAL);
-            }
+            let mut table = [core::ptr::null::<bindings::nlattr>(); ROOM];
+            let table = table.get_mut(..policy.len()).ok_or(EINVAL)?;
             let extack = self.attrs.extack;
             // SAFETY: The attribute is part of the request, and the table large enough.
             to_result(unsafe {
                 bindings::mwb_helper_nla_parse_nested(
-                    table.as_mut_ptr(),
+                    table.as_mut_ptr().cast(),
                     policy.len() as c_int - 1,
                     attr.as_ptr(),
                     policy.as_ptr().cast(),
                     extack,
                 )
             })?;
-            f(&Attrs {
-                table: table.as_ptr().cast(),
-                extack,
-                _message: PhantomData,
-            })?;
+            f(&Attrs { table, extack })?;
         }
         Ok(())
     }

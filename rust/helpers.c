@@ -14,6 +14,8 @@
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
 #include <net/dst.h>
+#include <net/geneve.h>
+#include <net/gre.h>
 #include <net/icmp.h>
 #include <net/inet_dscp.h>
 #include <net/ip.h>
@@ -25,6 +27,7 @@
 #include <net/netns/generic.h>
 #include <net/route.h>
 #include <net/sock.h>
+#include <net/vxlan.h>
 #include <net/xfrm.h>
 
 #include "helpers.h"
@@ -92,7 +95,7 @@ bool mwb_helper_skb_wants_xfrm(struct net *net, struct sk_buff *skb)
 	found = xfrm_lookup(net, dst, &fl, NULL, XFRM_LOOKUP_QUEUE);
 	if (IS_ERR_OR_NULL(found))
 		return true;
-	wants = found->xfrm;
+	wants = found != dst;
 	dst_release(found);
 	return wants;
 #else
@@ -238,7 +241,7 @@ void mwb_helper_ct_flow(const struct nf_conn *ct, struct mwb_flow *flow)
 }
 
 struct mwb_visitor {
-	void (*visit)(struct nf_conn *ct, void *data);
+	bool (*keep)(struct nf_conn *ct, void *data);
 	void *data;
 };
 
@@ -246,14 +249,13 @@ static int mwb_ct_visit(struct nf_conn *ct, void *data)
 {
 	const struct mwb_visitor *visitor = data;
 
-	if (nf_ct_l3num(ct) == NFPROTO_IPV4)
-		visitor->visit(ct, visitor->data);
-	return 0; /* it is kept */
+	/* What this returns is whether it goes. */
+	return nf_ct_l3num(ct) == NFPROTO_IPV4 && !visitor->keep(ct, visitor->data);
 }
 
-void mwb_helper_ct_for_each(struct net *net, void (*visit)(struct nf_conn *ct, void *data), void *data)
+void mwb_helper_ct_for_each(struct net *net, bool (*keep)(struct nf_conn *ct, void *data), void *data)
 {
-	struct mwb_visitor visitor = { .visit = visit, .data = data };
+	struct mwb_visitor visitor = { .keep = keep, .data = data };
 	struct nf_ct_iter_data iter_data = { .net = net, .data = &visitor };
 
 	nf_ct_iterate_cleanup_net(mwb_ct_visit, &iter_data);
@@ -322,7 +324,8 @@ bool mwb_helper_dev_is_tunnel(const struct net_device *dev)
 	case ARPHRD_IP6GRE:
 		return true;
 	}
-	return false;
+	return netif_is_vxlan(dev) || netif_is_geneve(dev) || netif_is_gretap(dev) ||
+	       netif_is_ip6gretap(dev);
 }
 
 /* It drops what comes from where the kernel would not send to through it. */

@@ -50,7 +50,7 @@ struct mwb_flow {
 	bool has_ports;
 };
 void mwb_helper_ct_flow(const struct nf_conn *ct, struct mwb_flow *flow);
-void mwb_helper_ct_for_each(struct net *net, void (*visit)(struct nf_conn *ct, void *data), void *data);
+void mwb_helper_ct_for_each(struct net *net, bool (*keep)(struct nf_conn *ct, void *data), void *data);
 
 /* netdev */
 struct net_device *mwb_helper_dev_hold(struct net *net, const char *name);

@@ -86,14 +86,17 @@ impl<'a> Skb<'a> {
         unsafe { *self.member(bindings::MWB_OFFSET_SKB_MARK) = mark };
     }
 
+    /// A copy, of which the compiler leaves what is asked for: many drivers do not align it.
     #[inline]
-    fn header(&self) -> &bindings::iphdr {
+    fn header(&self) -> bindings::iphdr {
         // SAFETY: `head` is an `unsigned char *` and `network_header` a `__u16`; by the type invariant
-        // they lead to a whole IPv4 header. It is 4-byte aligned wherever the stack itself needs that.
+        // they lead to a whole IPv4 header.
         unsafe {
             let head: *const u8 = *self.member(bindings::MWB_OFFSET_SKB_HEAD);
             let offset: u16 = *self.member(bindings::MWB_OFFSET_SKB_NETWORK_HEADER);
-            &*head.add(usize::from(offset)).cast()
+            head.add(usize::from(offset))
+                .cast::<bindings::iphdr>()
+                .read_unaligned()
         }
     }
 
@@ -121,12 +124,16 @@ impl<'a> Skb<'a> {
         }))
     }
 
-    /// The dst that it has.
+    /// The route that it has.
+    ///
+    /// # Safety
+    ///
+    /// It must have none, or an IPv4 route: not what a tunnel leaves there.
     #[inline]
-    pub(crate) fn dst(&self) -> Option<Dst<'a>> {
+    unsafe fn ipv4_dst(&self) -> Option<Dst<'a>> {
         // SAFETY: `_skb_refdst` is an `unsigned long`.
         let refdst = unsafe { *self.member::<usize>(bindings::MWB_OFFSET_SKB_REFDST) };
-        // SAFETY: An IPv4 packet has NULL or an IPv4 route there, valid during the hook.
+        // SAFETY: The caller's promise; it is valid during the hook.
         unsafe { Dst::from_refdst(refdst, self.skb.as_ptr()) }
     }
 
@@ -258,7 +265,8 @@ impl<'a> Incoming<'a> {
         if reason != 0 {
             return None;
         }
-        self.dst()
+        // SAFETY: The lookup has set it.
+        unsafe { self.ipv4_dst() }
     }
 }
 
@@ -348,6 +356,12 @@ impl<'a> Outgoing<'a> {
             )
         })?;
         Ok(self.dst())
+    }
+
+    /// The route that it has.
+    pub(crate) fn dst(&self) -> Option<Dst<'a>> {
+        // SAFETY: What is sent from here has been routed.
+        unsafe { self.ipv4_dst() }
     }
 }
 
