@@ -231,7 +231,7 @@ ask() {
 asked() { ask "$@" | tr ' ' '\n' | sort -u | tr '\n' ' ' | sed 's/ $//'; }
 
 # spread ask's arguments...: connections take several WANs; of equal lines that are quiet, it should be all.
-quiet() { mwb -j show | jq -e 'all(.[]; .up_bps < 3000 and .down_bps < 3000)' >/dev/null 2>&1; }
+quiet() { mwb -j show | jq -e 'all(.[]; .up_bps + .down_bps < 20000)' >/dev/null 2>&1; }
 spread() {
 	local seen
 	wait_for 10 quiet
