@@ -482,9 +482,8 @@ impl Path {
             }
             let is_of_router = |addr| netdev::by_addr(net, addr).is_some();
             let by_policy = mark & self.marks.mask() & !self.marks.id_mask() != 0;
-            let stays = (by_policy && is_kept)
-                || is_of_router(flow.called)
-                || is_of_router(flow.saddr);
+            let stays =
+                (by_policy && is_kept) || is_of_router(flow.called) || is_of_router(flow.saddr);
             if !stays {
                 ct.clear_mark(self.marks.mask());
             }
