@@ -2,7 +2,7 @@
 
 //! The instance of a network namespace: what requests change. It costs nothing until it has a WAN.
 //!
-//! Lock order: `Instance::state`, then `Stage::staged`, then those of [`crate::mwb_sync`].
+//! Lock order: `Instance::router`, then `Stage::staged`, then those of [`crate::mwb_sync`].
 
 #![forbid(unsafe_code)]
 
@@ -53,16 +53,11 @@ pub(crate) struct Instance {
     stats: Arc<Stats>,
     config: Arc<Shared<Config>>,
     policies: Arc<Shared<mwb_policy::Set>>,
+    /// While there are WANs. Whoever changes anything holds it.
     #[pin]
-    state: Mutex<State>,
+    router: Mutex<Option<Router>>,
     stage: Arc<Stage>,
     stage_work: Pin<KBox<Work<Stage>>>,
-}
-
-/// What changes by requests only.
-struct State {
-    /// While there are WANs.
-    router: Option<Router>,
 }
 
 /// How long one may take between two messages of a set.
@@ -118,7 +113,7 @@ impl netns::Instance for Instance {
                 stats,
                 config,
                 policies,
-                state <- kernel::new_mutex!(State { router: None }),
+                router <- kernel::new_mutex!(None),
                 stage,
                 stage_work,
             }),
@@ -127,7 +122,7 @@ impl netns::Instance for Instance {
     }
 
     fn exit(&self) {
-        let router = self.state.lock().router.take();
+        let router = self.router.lock().take();
         drop(router);
     }
 }
@@ -164,7 +159,7 @@ impl Instance {
     }
 
     pub(crate) fn with_router<T>(&self, f: impl FnOnce(Option<&Router>) -> T) -> T {
-        f(self.state.lock().router.as_ref())
+        f((*self.router.lock()).as_ref())
     }
 
     pub(crate) fn with_wans<T>(&self, f: impl FnOnce(&Wans) -> T) -> Option<T> {
@@ -175,28 +170,28 @@ impl Instance {
     /// EBUSY for its device, ENOSPC when there are too many. The first one fails with EADDRINUSE, and calls
     /// `tell` with a sentence, when somebody else uses a number that is to be ours.
     pub(crate) fn add(&self, new: Setting, tell: impl FnOnce(&CStr)) -> Result {
-        let mut state = self.state.lock();
+        let mut guard = self.router.lock();
         let config = self.config();
         if let Some(name) = Name::new(&new.name) {
             if self.with_policies(|p| p.group(&name).is_some()) {
                 return Err(EEXIST);
             }
         }
-        if let Some(router) = &state.router {
+        if let Some(router) = &*guard {
             return router.add(new, &config);
         }
         self.check_numbers(&config, tell)?;
         let router = Router::start(self.net, &self.config, &self.policies, &self.stats)?;
         router.add(new, &config)?;
-        state.router = Some(router);
+        *guard = Some(router);
         Ok(())
     }
 
     /// Removes a WAN; with the last one, nothing of the instance is left in the namespace. ENOENT; EBUSY
     /// while a policy leads to it.
     pub(crate) fn remove(&self, name: &CStr) -> Result {
-        let mut state = self.state.lock();
-        let router = state.router.as_ref().ok_or(ENOENT)?;
+        let mut guard = self.router.lock();
+        let router = (*guard).as_ref().ok_or(ENOENT)?;
         let id = router.id_of(name).ok_or(ENOENT)?;
         let groups = self.with_policies(|policies| {
             if policies.to(Target::Wan(id)).is_some() {
@@ -211,7 +206,7 @@ impl Instance {
             })?;
         }
         if router.remove(name)? {
-            state.router = None;
+            *guard = None;
         }
         Ok(())
     }
@@ -223,18 +218,18 @@ impl Instance {
         change: impl FnOnce(&mut Config),
         tell: impl FnOnce(&CStr),
     ) -> Result {
-        let state = self.state.lock();
+        let guard = self.router.lock();
         let old = self.config();
         let mut new = old;
         change(&mut new);
         if !new.has_numbers_of(&old) {
-            if state.router.is_some() {
+            if guard.is_some() {
                 return Err(EBUSY);
             }
             self.check_numbers(&new, tell)?;
         }
         self.config.replace(new)?;
-        let Some(router) = &state.router else {
+        let Some(router) = &*guard else {
             return Ok(());
         };
         if let Err(e) = router.path().chooser.follow_config() {
@@ -299,8 +294,8 @@ impl Instance {
         to: Name,
         is_strict: bool,
     ) -> Result<(), Unfit> {
-        let state = self.state.lock();
-        let new = self.new_policy(state.router.as_ref(), selector, to, is_strict)?;
+        let guard = self.router.lock();
+        let new = self.new_policy((*guard).as_ref(), selector, to, is_strict)?;
         let mut policies = self.policies.get().copy_policies(1)?;
         if policies.len() >= uapi::POLICY_MAX as usize {
             return Err(ENOSPC.into());
@@ -318,7 +313,7 @@ impl Instance {
         selector: &Selector,
         is_it: impl Fn(&Policy) -> bool,
     ) -> Result {
-        let _state = self.state.lock();
+        let _guard = self.router.lock();
         let mut policies = self.policies.get().copy_policies(0)?;
         let is_exact = |p: &Policy| p.selector == *selector && is_it(p);
         let count = |is_it: &dyn Fn(&Policy) -> bool| policies.iter().filter(|p| is_it(p)).count();
@@ -353,10 +348,10 @@ impl Instance {
         to: Name,
         is_strict: bool,
     ) -> Result<(), Unfit> {
-        let state = self.state.lock();
-        let new = self.new_policy(state.router.as_ref(), selector, to, is_strict)?;
-        let mut guard = self.stage.staged.lock();
-        let staged = (*guard).as_mut().filter(|s| s.portid == portid);
+        let guard = self.router.lock();
+        let new = self.new_policy((*guard).as_ref(), selector, to, is_strict)?;
+        let mut staged = self.stage.staged.lock();
+        let staged = (*staged).as_mut().filter(|s| s.portid == portid);
         let staged = staged.ok_or(ECANCELED)?;
         if staged.policies.len() >= uapi::POLICY_MAX as usize {
             return Err(ENOSPC.into());
@@ -378,20 +373,18 @@ impl Instance {
     /// Puts the set that this socket has begun into effect. EEXIST if two of its policies have the same
     /// selector; ESTALE if one leads to what no longer exists.
     pub(crate) fn commit_policies(&self, portid: u32) -> Result {
-        let state = self.state.lock();
+        let guard = self.router.lock();
         let mut staged = self.stage.staged.lock();
         let staged = staged.take_if(|s| s.portid == portid);
         let policies = staged.ok_or(ECANCELED)?.policies;
         for policy in &policies {
-            let target = self.target(state.router.as_ref(), &policy.to_name);
+            let target = self.target((*guard).as_ref(), &policy.to_name);
             if target.ok() != Some(policy.to) {
                 return Err(ESTALE);
             }
         }
         self.set_policies(policies)
     }
-
-    // Only who holds the lock of the state replaces the policies, so what is copied is still there.
 
     fn set_policies(&self, new: KVVec<Arc<Policy>>) -> Result {
         self.policies
@@ -408,8 +401,8 @@ impl Instance {
     /// Makes a group, or gives it other members. ENOENT if one of `wans` does not exist, EEXIST if a WAN has
     /// the name, ENOSPC when there are too many.
     pub(crate) fn set_group<'a>(&self, name: Name, wans: impl Iterator<Item = &'a CStr>) -> Result {
-        let state = self.state.lock();
-        let id_of = |name: &CStr| state.router.as_ref().and_then(|r| r.id_of(name));
+        let guard = self.router.lock();
+        let id_of = |name: &CStr| (*guard).as_ref().and_then(|r| r.id_of(name));
         if id_of(name.as_c_str()).is_some() {
             return Err(EEXIST);
         }
@@ -430,7 +423,7 @@ impl Instance {
 
     /// Removes a group. ENOENT; EBUSY while a policy leads to it.
     pub(crate) fn remove_group(&self, name: &Name) -> Result {
-        let _state = self.state.lock();
+        let _guard = self.router.lock();
         let policies = self.policies.get();
         let place = policies.group(name).ok_or(ENOENT)?;
         if policies.to(Target::Group(place)).is_some() {

@@ -50,10 +50,7 @@ use crate::{
         work::Task, //
     }, //
 };
-use kernel::{
-    prelude::*,
-    sync::Arc, //
-};
+use kernel::sync::Arc;
 
 /// Every packet of a tracked connection counts once as one of the first three.
 pub(crate) const HITS: usize = 0;
@@ -168,12 +165,9 @@ impl LocalOut for Path {
             return Verdict::Accept;
         }
         self.stats.count::<LOOKUPS>();
-        verdict(packet.reroute(net).map(drop))
+        let rerouted = packet.reroute(net);
+        rerouted.map_or_else(Verdict::Drop, |_| Verdict::Accept)
     }
-}
-
-fn verdict(outcome: Result) -> Verdict {
-    outcome.map_or_else(Verdict::Drop, |()| Verdict::Accept)
 }
 
 /// An ICMP error about a connection.
@@ -453,10 +447,12 @@ impl Path {
 
     /// A WAN came up. Connections that have one of its addresses go on by it: they may be older than it, or
     /// than the module.
-    pub(crate) fn adopt(&self, id: u8, dev: &netdev::Device) {
-        conntrack::for_each(self.entries.net(), |ct| {
+    pub(crate) fn adopt(&self, id: u8) {
+        let net = self.entries.net();
+        let is_own = |addr| netdev::by_addr(net, addr).is_some_and(|i| self.wans.is_at(id, i));
+        conntrack::for_each(net, |ct| {
             let flow = ct.flow();
-            if dev.has_addr(flow.called) || dev.has_addr(flow.answered) {
+            if is_own(flow.called) || is_own(flow.answered) {
                 ct.update_mark(|old| {
                     let is_other = self.marks.id(old) != id;
                     is_other.then(|| old & !self.marks.mask() | self.marks.of(id))
@@ -465,9 +461,10 @@ impl Path {
         });
     }
 
-    /// A WAN went down. Those of its connections that are translated to an address of it end, so that the next
-    /// packet opens another one elsewhere. Those that have none of the router's addresses go on by the main
-    /// table; unless a policy may have placed them that leaves them no other way. The rest waits.
+    /// A WAN went down. Those of its connections that are translated to an address of it, or to one that is
+    /// gone, end, so that the next packet opens another one elsewhere. Those that have none of the router's
+    /// addresses go on by the main table; unless a policy may have placed them that leaves them no other way.
+    /// The rest waits.
     pub(crate) fn release(&self, id: u8) {
         let net = self.entries.net();
         let is_kept = self.chooser.is_strict_to(id);
@@ -478,7 +475,8 @@ impl Path {
             }
             let flow = ct.flow();
             if flow.answered != flow.saddr {
-                return false;
+                let owner = netdev::by_addr(net, flow.answered);
+                return owner.is_some_and(|ifindex| !self.wans.is_at(id, ifindex));
             }
             let is_of_router = |addr| netdev::by_addr(net, addr).is_some();
             let by_policy = mark & self.marks.mask() & !self.marks.id_mask() != 0;

@@ -199,23 +199,12 @@ impl Sync {
         })?;
         let failed = self.apply(&mut client, &desired)?;
         for id in self.publish(&config, &states, Phase::After { failed: &failed })? {
-            self.adopt(id);
+            self.path.adopt(id);
         }
         if failed.is_empty() {
             Ok(())
         } else {
             Err(EAGAIN)
-        }
-    }
-
-    fn adopt(&self, id: u8) {
-        let dev = {
-            let settings = self.path.wans.settings();
-            let setting = settings.wans.iter().find(|w| w.id == id);
-            setting.and_then(|setting| setting.device(&self.net))
-        };
-        if let Some(dev) = dev {
-            self.path.adopt(id, &dev);
         }
     }
 

@@ -296,22 +296,6 @@ bool mwb_helper_dev_has_name(const struct net_device *dev, const char *name)
 	return !strncmp(dev->name, name, IFNAMSIZ);
 }
 
-bool mwb_helper_dev_has_this_addr4(const struct net_device *dev, __be32 addr)
-{
-	const struct in_device *in_dev;
-	const struct in_ifaddr *ifa;
-	bool has = false;
-
-	rcu_read_lock();
-	in_dev = __in_dev_get_rcu(dev);
-	if (in_dev) {
-		in_dev_for_each_ifa_rcu(ifa, in_dev)
-			has |= ifa->ifa_local == addr;
-	}
-	rcu_read_unlock();
-	return has;
-}
-
 /* What it sends goes out once more, in a packet of the router's own. */
 bool mwb_helper_dev_is_tunnel(const struct net_device *dev)
 {

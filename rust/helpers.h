@@ -58,7 +58,6 @@ void mwb_helper_dev_put(struct net_device *dev);
 bool mwb_helper_dev_running_now(struct net *net, int ifindex);
 bool mwb_helper_dev_is_l3mdev(const struct net_device *dev);
 bool mwb_helper_dev_has_name(const struct net_device *dev, const char *name);
-bool mwb_helper_dev_has_this_addr4(const struct net_device *dev, __be32 addr);
 bool mwb_helper_dev_is_tunnel(const struct net_device *dev);
 bool mwb_helper_dev_is_strict(const struct net_device *dev);
 bool mwb_helper_dev_checks_mark(const struct net_device *dev);

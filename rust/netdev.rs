@@ -64,11 +64,6 @@ impl Device {
         unsafe { bindings::mwb_helper_dev_has_name(self.as_ptr(), name.as_char_ptr()) }
     }
 
-    pub(crate) fn has_addr(&self, addr: Ipv4Addr) -> bool {
-        // SAFETY: By the type invariant.
-        unsafe { bindings::mwb_helper_dev_has_this_addr4(self.as_ptr(), u32::from(addr).to_be()) }
-    }
-
     /// What it sends goes out once more, in a packet of the router's own.
     pub(crate) fn is_tunnel(&self) -> bool {
         // SAFETY: By the type invariant.
