@@ -8,7 +8,9 @@ use crate::{
     mwb_config::Config,
     mwb_pair::{
         self,
-        Pairs, //
+        Keep,
+        Pairs,
+        Place, //
     },
     mwb_policy::{
         self,
@@ -128,17 +130,41 @@ impl Chooser {
                 return wans.pick(net, is_fit);
             };
             let key = mwb_pair::Key::of(new.flow);
-            let is_usable = |id| wans.is_usable(net, id);
+            let may_keep = |place| self.may_keep(net, wans, config, is_fit, place);
             let of_pair = pairs.lookup(key, config.pair_timeout_s);
-            if let Some(id) = of_pair.filter(|id| is_fit(*id) && is_usable(*id)) {
+            if let Some(place) = of_pair.filter(|p| is_fit(p.wan) && may_keep(*p) == Keep::Stays) {
                 pairs.count_hit();
-                return Some(id);
+                return Some(place.wan);
             }
             let id = wans.pick(net, is_fit)?;
             // What a policy takes elsewhere leaves the pair where it is.
-            let of_pair = pairs.get_or_insert(key, config.pair_timeout_s, id, is_usable);
+            let of_pair = pairs.get_or_insert(key, config.pair_timeout_s, id, may_keep);
             Some(if is_fit(of_pair) { of_pair } else { id })
         })
+    }
+
+    /// Whether a pair stays on its WAN; what it had to leave may have come back.
+    fn may_keep(
+        &self,
+        net: &Net,
+        wans: &Wans,
+        config: &Config,
+        is_fit: &dyn Fn(u8) -> bool,
+        place: Place,
+    ) -> Keep {
+        if !wans.is_usable(net, place.wan) {
+            return Keep::MustLeave;
+        }
+        if config.failback == uapi::FAILBACK_NEW || !is_fit(place.wan) {
+            return Keep::Stays;
+        }
+        let is_home_back = is_fit(place.home) && wans.is_usable(net, place.home);
+        let best = wans.best_tier(net, is_fit);
+        if is_home_back || best.is_some_and(|best| best < wans.tier(place.wan)) {
+            Keep::ChoosesAgain
+        } else {
+            Keep::Stays
+        }
     }
 
     /// Whether a policy that leads to this WAN may leave connections no other way.

@@ -77,6 +77,10 @@ pub(crate) struct Config {
     pub(crate) pair_timeout_s: u32,
     /// `uapi::LAST_RESORT_*`
     pub(crate) last_resort: u32,
+    /// `uapi::ON_DOWN_*`
+    pub(crate) on_down: u32,
+    /// `uapi::FAILBACK_*`
+    pub(crate) failback: u32,
     pub(crate) marks: Marks,
     /// Lowest preference of our rules.
     pub(crate) rule_pref: u32,
@@ -88,6 +92,8 @@ impl Config {
         granularity: uapi::GRANULARITY_CONNECTION,
         pair_timeout_s: uapi::PAIR_TIMEOUT,
         last_resort: uapi::LAST_RESORT_MAIN,
+        on_down: uapi::ON_DOWN_RESET,
+        failback: uapi::FAILBACK_NEW,
         marks: match Marks::new(uapi::MARK_MASK) {
             Some(marks) => marks,
             None => panic!(),

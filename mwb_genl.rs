@@ -10,6 +10,7 @@ use crate::{
         Config,
         Marks, //
     },
+    mwb_event,
     mwb_genl_policy::*,
     mwb_instance::Instance,
     mwb_nf,
@@ -27,7 +28,10 @@ use crate::{
             Policy,
             Request, //
         },
-        netdev::Held, //
+        netdev::{
+            self,
+            Held, //
+        }, //
     },
     uapi, //
 };
@@ -41,8 +45,9 @@ use kernel::{
 };
 
 /// The operations, in the order of their numbers.
-pub(crate) static OPS: [Op; 14] = [
+pub(crate) static OPS: [Op; 15] = [
     Op::admin::<WanAdd>(uapi::CMD_WAN_ADD),
+    Op::admin::<WanSet>(uapi::CMD_WAN_SET),
     Op::admin::<WanDel>(uapi::CMD_WAN_DEL),
     Op::read::<WanGet>(uapi::CMD_WAN_GET),
     Op::dump::<WanGet>(uapi::CMD_WAN_GET, &attrs::WAN_GET_DUMP),
@@ -78,6 +83,44 @@ fn no_such_wan(request: &Request<'_>) -> Error {
     request.fail(ENOENT, uapi::A_WAN_NAME, c"no WAN has this name")
 }
 
+/// A gateway that was given; the outer None if nothing was said, the inner one if it is to be learned.
+fn gateway(request: &Request<'_>, dev: Option<&Held>) -> Result<Option<Option<IpAddr>>> {
+    let fail = |why| request.fail(EINVAL, uapi::A_WAN_GATEWAY4, why);
+    let Some(gateway) = request.ipv4(uapi::A_WAN_GATEWAY4) else {
+        return Ok(None);
+    };
+    if gateway.is_unspecified() {
+        return Ok(Some(None));
+    }
+    if gateway.is_multicast() || gateway.is_broadcast() || gateway.is_loopback() {
+        return Err(fail(c"the gateway is not a unicast address"));
+    }
+    // Without an address there is no link yet to be on.
+    if dev.is_some_and(|dev| dev.has_ipv4_address() && !dev.is_onlink(gateway)) {
+        return Err(fail(c"the gateway is in none of the device's networks"));
+    }
+    Ok(Some(Some(IpAddr::V4(gateway))))
+}
+
+/// The name of the device that was given, which need not exist.
+fn device<'a>(request: &'a Request<'_>) -> Result<Option<&'a CStr>> {
+    let fail = |why| request.fail(EINVAL, uapi::A_WAN_DEV, why);
+    let Some(dev) = request.string(uapi::A_WAN_DEV) else {
+        return Ok(None);
+    };
+    if !netdev::is_valid_name(dev) {
+        return Err(fail(c"no device can have this name"));
+    }
+    if dev == c"lo" {
+        return Err(fail(c"the loopback device is no WAN"));
+    }
+    Ok(Some(dev))
+}
+
+fn same_device(request: &Request<'_>) -> Error {
+    request.fail(EBUSY, uapi::A_WAN_DEV, c"another WAN has this device")
+}
+
 struct WanAdd;
 
 impl Do for WanAdd {
@@ -85,59 +128,78 @@ impl Do for WanAdd {
     const POLICY: &'static [Policy] = &attrs::WAN_ADD;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
-        let name = name(request, uapi::A_WAN_NAME)?;
-        let dev = request
-            .string(uapi::A_WAN_DEV)
-            .ok_or_else(|| request.missing(uapi::A_WAN_DEV, c"a device is required"))?;
-        let gateway = request.ipv4(uapi::A_WAN_GATEWAY4);
-        let Some(held) = Held::by_name(instance.net(), dev) else {
-            return Err(request.fail(ENODEV, uapi::A_WAN_DEV, c"no device has this name"));
-        };
-        if held.is_loopback() {
-            let why = c"the loopback device is no WAN";
-            return Err(request.fail(EINVAL, uapi::A_WAN_DEV, why));
-        }
-        match gateway {
-            Some(gateway)
-                if gateway.is_unspecified() || gateway.is_multicast() || gateway.is_broadcast() =>
-            {
-                let why = c"the gateway is not a unicast address";
-                return Err(request.fail(EINVAL, uapi::A_WAN_GATEWAY4, why));
-            }
-            // Without an address there is no link yet to be on.
-            Some(gateway) if held.has_ipv4_address() && !held.is_onlink(gateway) => {
-                let why = c"the gateway is in none of the device's networks";
-                return Err(request.fail(EINVAL, uapi::A_WAN_GATEWAY4, why));
-            }
-            None if !held.is_point_to_point() => {
-                let why = c"a gateway is required, the device is not point-to-point";
-                return Err(request.missing(uapi::A_WAN_GATEWAY4, why));
-            }
-            _ => {}
-        }
-        let id = request.u32(uapi::A_WAN_ID).unwrap_or(0);
-        let new = Setting::new(
-            u8::try_from(id)?,
-            CString::try_from(name)?,
-            CString::try_from(dev)?,
-            held.ifindex(),
-            gateway.map(IpAddr::V4),
-            request.u64(uapi::A_WAN_UP_CAPACITY_BPS).unwrap_or(0),
-            request.u64(uapi::A_WAN_DOWN_CAPACITY_BPS).unwrap_or(0),
-        );
+        use uapi::*;
+        let name = name(request, A_WAN_NAME)?;
+        let dev = device(request)?;
+        let dev = dev.ok_or_else(|| request.missing(A_WAN_DEV, c"a device is required"))?;
+        let held = Held::by_name(instance.net(), dev);
+        let mut new = Setting::new(CString::try_from(name)?, CString::try_from(dev)?);
+        new.id = u8::try_from(request.u32(A_WAN_ID).unwrap_or(0))?;
+        new.ifindex = held.as_ref().map_or(0, |dev| dev.ifindex());
+        new.gateway = gateway(request, held.as_ref())?.flatten();
+        new.status.gateway = new.gateway;
         drop(held);
-        let tell = |why: &CStr| _ = request.fail_with(EADDRINUSE, uapi::A_WAN_NAME, why);
+        change(request, &mut new);
+        let tell = |why: &CStr| _ = request.fail_with(EADDRINUSE, A_WAN_NAME, why);
         instance.add(new, tell).map_err(|e| match e {
-            EEXIST => request.fail(e, uapi::A_WAN_NAME, c"a WAN or group with this name exists"),
-            EALREADY => request.fail(e, uapi::A_WAN_ID, c"another WAN has this id"),
-            EBUSY => request.fail(e, uapi::A_WAN_DEV, c"another WAN has this device"),
+            EEXIST => request.fail(e, A_WAN_NAME, c"a WAN or group with this name exists"),
+            EALREADY => request.fail(e, A_WAN_ID, c"another WAN has this id"),
+            EBUSY => same_device(request),
             ENOSPC => {
                 let why = c"the mark mask has no room for one more id, nor for one that high";
-                request.fail(e, uapi::A_WAN_ID, why)
+                request.fail(e, A_WAN_ID, why)
             }
-            EOPNOTSUPP => {
-                request.fail(e, uapi::A_WAN_NAME, c"connection tracking is not available")
+            EOPNOTSUPP => request.fail(e, A_WAN_NAME, c"connection tracking is not available"),
+            e => e,
+        })
+    }
+}
+
+/// Takes over what needs no checking.
+fn change(request: &Request<'_>, setting: &mut Setting) {
+    use uapi::*;
+    let set = |to: &mut u32, id| *to = request.u32(id).unwrap_or(*to);
+    set(&mut setting.tier, A_WAN_TIER);
+    set(&mut setting.admin, A_WAN_ADMIN);
+    set(&mut setting.health, A_WAN_HEALTH);
+    let set = |to: &mut u64, id| *to = request.u64(id).unwrap_or(*to);
+    set(&mut setting.up_capacity_bps, A_WAN_UP_CAPACITY_BPS);
+    set(&mut setting.down_capacity_bps, A_WAN_DOWN_CAPACITY_BPS);
+}
+
+struct WanSet;
+
+impl Do for WanSet {
+    type Instance = Instance;
+    const POLICY: &'static [Policy] = &attrs::WAN_SET;
+
+    fn handle(instance: &Instance, request: &Request<'_>) -> Result {
+        let name = name(request, uapi::A_WAN_NAME)?;
+        let dev = device(request)?;
+        let of_wan = || {
+            instance
+                .with_wans(|wans| {
+                    let settings = wans.settings();
+                    let at = settings.position(name)?;
+                    settings.wans.get(at)?.device(instance.net())
+                })
+                .flatten()
+        };
+        let held = match dev {
+            Some(dev) => Held::by_name(instance.net(), dev),
+            None => of_wan(),
+        };
+        let gateway = gateway(request, held.as_ref())?;
+        drop(held);
+        let change = |setting: &mut Setting| {
+            if let Some(gateway) = gateway {
+                setting.gateway = gateway;
             }
+            change(request, setting);
+        };
+        instance.change(name, dev, change).map_err(|e| match e {
+            ENOENT => no_such_wan(request),
+            EBUSY => same_device(request),
             e => e,
         })
     }
@@ -211,9 +273,7 @@ fn write_wan(config: &Config, wans: &Wans, setting: &Setting, answer: &mut Answe
     answer.u32(A_WAN_ID, u32::from(setting.id))?;
     answer.string(A_WAN_DEV, &setting.dev)?;
     answer.u32(A_WAN_IFINDEX, setting.ifindex)?;
-    if let Some(IpAddr::V4(gateway)) = setting.gateway {
-        answer.ipv4(A_WAN_GATEWAY4, gateway)?;
-    }
+    mwb_event::write_status(answer, setting)?;
     let mut capacity = |id, load: &Load| match load.capacity_bps {
         0 => Ok(()),
         bps => answer.u64(id, bps, A_WAN_PAD),
@@ -223,7 +283,6 @@ fn write_wan(config: &Config, wans: &Wans, setting: &Setting, answer: &mut Answe
     if setting.up_capacity_bps == 0 || setting.down_capacity_bps == 0 {
         answer.flag(A_WAN_CAPACITY_LEARNED)?;
     }
-    answer.u32(A_WAN_STATE, setting.state)?;
     answer.u32(A_WAN_MARK, config.marks.of(setting.id))?;
     answer.u32(A_WAN_MARK_MASK, config.marks.mask())?;
     answer.u32(A_WAN_TABLE, config.table(setting.id))?;
@@ -256,6 +315,8 @@ impl Do for ConfigSet {
             set(&mut config.granularity, A_CONFIG_GRANULARITY);
             set(&mut config.pair_timeout_s, A_CONFIG_PAIR_TIMEOUT);
             set(&mut config.last_resort, A_CONFIG_LAST_RESORT);
+            set(&mut config.on_down, A_CONFIG_ON_DOWN);
+            set(&mut config.failback, A_CONFIG_FAILBACK);
             set(&mut config.rule_pref, A_CONFIG_RULE_PREF);
             set(&mut config.table_base, A_CONFIG_TABLE_BASE);
             config.marks = marks.unwrap_or(config.marks);
@@ -280,6 +341,8 @@ impl Do for ConfigGet {
             answer.u32(A_CONFIG_GRANULARITY, config.granularity)?;
             answer.u32(A_CONFIG_PAIR_TIMEOUT, config.pair_timeout_s)?;
             answer.u32(A_CONFIG_LAST_RESORT, config.last_resort)?;
+            answer.u32(A_CONFIG_ON_DOWN, config.on_down)?;
+            answer.u32(A_CONFIG_FAILBACK, config.failback)?;
             answer.u32(A_CONFIG_MARK_MASK, config.marks.mask())?;
             answer.u32(A_CONFIG_RULE_PREF, config.rule_pref)?;
             answer.u32(A_CONFIG_TABLE_BASE, config.table_base)
@@ -315,6 +378,9 @@ impl Do for StatsGet {
             ),
             (A_STATS_BY_POLICY, stats.sum::<{ mwb_nf::BY_POLICY }>()),
             (A_STATS_UNREACHABLE, stats.sum::<{ mwb_nf::UNREACHABLE }>()),
+            (A_STATS_ENDED, stats.sum::<{ mwb_nf::ENDED }>()),
+            (A_STATS_RESETS, stats.sum::<{ mwb_nf::RESETS }>()),
+            (A_STATS_RELEASED, stats.sum::<{ mwb_nf::RELEASED }>()),
         ];
         let (mut pairs, mut pair_hits, mut pair_evictions) = (0, 0, 0);
         instance.with_router(|router| {
@@ -326,14 +392,14 @@ impl Do for StatsGet {
                 });
             }
         });
-        let (cache, slots, passes, changes) = instance.with_router(|router| match router {
+        let (cache, slots, syncs) = instance.with_router(|router| match router {
             Some(router) => {
                 let entries = &router.path().entries;
                 let sync = router.sync();
-                let (passes, changes) = (sync.passes.load(Relaxed), sync.changes.load(Relaxed));
-                (entries.state(), entries.kept(), passes, changes)
+                let syncs = [&sync.passes, &sync.changes, &sync.spent_ns].map(|n| n.load(Relaxed));
+                (entries.state(), entries.kept(), syncs)
             }
-            None => (CACHE_IDLE, 0, 0, 0),
+            None => (CACHE_IDLE, 0, [0; 3]),
         });
         request.reply(|answer| {
             for (id, value) in counters {
@@ -344,8 +410,10 @@ impl Do for StatsGet {
             answer.u64(A_STATS_PAIR_EVICTIONS, pair_evictions, A_STATS_PAD)?;
             answer.u32(A_STATS_CACHE, cache)?;
             answer.u32(A_STATS_DST_SLOTS, slots)?;
+            let [passes, changes, spent_ns] = syncs;
             answer.u64(A_STATS_ROUTE_SYNCS, passes, A_STATS_PAD)?;
-            answer.u64(A_STATS_ROUTE_CHANGES, changes, A_STATS_PAD)
+            answer.u64(A_STATS_ROUTE_CHANGES, changes, A_STATS_PAD)?;
+            answer.u64(A_STATS_ROUTE_SYNC_NS, spent_ns, A_STATS_PAD)
         })
     }
 }

@@ -178,13 +178,25 @@ impl Instance {
             }
         }
         if let Some(router) = &*guard {
-            return router.add(new, &config);
+            return router.add(&self.net, new, &config);
         }
         self.check_numbers(&config, tell)?;
         let router = Router::start(self.net, &self.config, &self.policies, &self.stats)?;
-        router.add(new, &config)?;
+        router.add(&self.net, new, &config)?;
         *guard = Some(router);
         Ok(())
+    }
+
+    /// Changes a WAN. ENOENT; EBUSY when another one has its new device.
+    pub(crate) fn change(
+        &self,
+        name: &CStr,
+        dev: Option<&CStr>,
+        change: impl FnOnce(&mut Setting),
+    ) -> Result {
+        let guard = self.router.lock();
+        let router = (*guard).as_ref().ok_or(ENOENT)?;
+        router.change(name, dev, change)
     }
 
     /// Removes a WAN; with the last one, nothing of the instance is left in the namespace. ENOENT; EBUSY
@@ -205,7 +217,7 @@ impl Instance {
                 Ok(())
             })?;
         }
-        if router.remove(name)? {
+        if router.remove(&self.net, name)? {
             *guard = None;
         }
         Ok(())

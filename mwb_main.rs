@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate::{
+    mwb_event,
     mwb_genl,
     mwb_instance::Instance,
     rust::{
@@ -32,6 +33,7 @@ impl kernel::InPlaceModule for Mwb {
                 uapi::FAMILY_NAME,
                 uapi::FAMILY_VERSION,
                 &mwb_genl::OPS,
+                &mwb_event::GROUPS,
                 module,
             ),
         })

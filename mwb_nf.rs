@@ -34,7 +34,6 @@ use crate::{
         },
         netdev,
         netfilter::{
-            self,
             LocalOut,
             Prerouting,
             Verdict, //
@@ -62,9 +61,12 @@ pub(crate) const INBOUND: usize = 5;
 pub(crate) const NOT_BALANCED: usize = 6;
 pub(crate) const BY_POLICY: usize = 7;
 pub(crate) const UNREACHABLE: usize = 8;
+pub(crate) const ENDED: usize = 9;
+pub(crate) const RESETS: usize = 10;
+pub(crate) const RELEASED: usize = 11;
 
 /// What is counted, since the instance exists.
-pub(crate) type Stats = Counters<9>;
+pub(crate) type Stats = Counters<12>;
 
 /// How often the entries are looked after.
 const TEND_MS: u32 = 1000;
@@ -226,7 +228,7 @@ impl Path {
     #[cold]
     fn first_incoming(&self, net: &Net, packet: &mut Incoming<'_>, ct: &Conn, bridged: Bridged) {
         let mut by_user = packet.mark() & self.marks.mask();
-        if by_user != 0 && !self.wans.is_up(self.marks.id(by_user)) {
+        if by_user != 0 && !self.wans.is_routed(self.marks.id(by_user)) {
             // A rule of the user's own has chosen what cannot be.
             by_user = 0;
             self.unmark(packet);
@@ -355,7 +357,7 @@ impl Path {
     fn classify(&self, net: &Net, packet: &mut Incoming<'_>) -> First {
         let iif = packet.iif();
         let from = self.wans.by_ifindex(iif.ifindex());
-        let from = from.filter(|id| self.wans.is_up(*id));
+        let from = from.filter(|id| self.wans.is_routed(*id));
         let mut route = packet.route();
         if let (None, Some(id)) = (&route, from.filter(|_| iif.checks_mark())) {
             // The source may be valid only for what has the mark of the WAN.
@@ -443,62 +445,6 @@ impl Path {
                 None
             }
         }
-    }
-
-    /// A WAN came up. Connections that have one of its addresses go on by it: they may be older than it, or
-    /// than the module.
-    pub(crate) fn adopt(&self, id: u8) {
-        let net = self.entries.net();
-        let is_own = |addr| netdev::by_addr(net, addr).is_some_and(|i| self.wans.is_at(id, i));
-        conntrack::for_each(net, |ct| {
-            let flow = ct.flow();
-            if is_own(flow.called) || is_own(flow.answered) {
-                ct.update_mark(|old| {
-                    let is_other = self.marks.id(old) != id;
-                    is_other.then(|| old & !self.marks.mask() | self.marks.of(id))
-                });
-            }
-        });
-    }
-
-    /// A WAN went down. Those of its connections that are translated to an address of it, or to one that is
-    /// gone, end, so that the next packet opens another one elsewhere. Those that have none of the router's
-    /// addresses go on by the main table; unless a policy may have placed them that leaves them no other way.
-    /// The rest waits.
-    pub(crate) fn release(&self, id: u8) {
-        let net = self.entries.net();
-        let is_kept = self.chooser.is_strict_to(id);
-        conntrack::retain(net, |ct| {
-            let mark = ct.mark();
-            if self.marks.id(mark) != id {
-                return true;
-            }
-            let flow = ct.flow();
-            if flow.answered != flow.saddr {
-                let owner = netdev::by_addr(net, flow.answered);
-                return owner.is_some_and(|ifindex| !self.wans.is_at(id, ifindex));
-            }
-            let is_of_router = |addr| netdev::by_addr(net, addr).is_some();
-            let by_policy = mark & self.marks.mask() & !self.marks.id_mask() != 0;
-            let stays =
-                (by_policy && is_kept) || is_of_router(flow.called) || is_of_router(flow.saddr);
-            if !stays {
-                ct.clear_mark(self.marks.mask());
-            }
-            true
-        });
-    }
-
-    /// The connections of a WAN that no longer exists go on by the main table, and are nobody's when its
-    /// id is given to another. One whose first packet waits in a queue of userspace's is missed.
-    pub(crate) fn forget(&self, id: u8) {
-        netfilter::synchronize();
-        self.chooser.forget(id);
-        conntrack::for_each(self.entries.net(), |ct| {
-            if self.marks.id(ct.mark()) == id {
-                ct.clear_mark(self.marks.mask());
-            }
-        });
     }
 
     /// A pair stays where it is for as long as it has a connection.

@@ -49,6 +49,36 @@ impl Message {
     }
 }
 
+/// A message, without its header.
+pub(crate) struct Said<'a> {
+    pub(crate) kind: u16,
+    flags: u16,
+    /// The socket that it answers, or whose request it is about.
+    pub(crate) portid: u32,
+    pub(crate) body: &'a [u8],
+}
+
+/// The messages of a datagram.
+pub(crate) struct Messages<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Said<'a>;
+
+    fn next(&mut self) -> Option<Said<'a>> {
+        let header = self.0.first_chunk::<HEADER_LEN>()?;
+        let &[l0, l1, l2, l3, k0, k1, f0, f1, _, _, _, _, p0, p1, p2, p3] = header;
+        let len = u32::from_ne_bytes([l0, l1, l2, l3]) as usize;
+        let body = self.0.get(HEADER_LEN..len)?;
+        self.0 = self.0.get(align(len)..).unwrap_or(&[]);
+        Some(Said {
+            kind: u16::from_ne_bytes([k0, k1]),
+            flags: u16::from_ne_bytes([f0, f1]),
+            portid: u32::from_ne_bytes([p0, p1, p2, p3]),
+            body,
+        })
+    }
+}
+
 /// What the kernel answers.
 pub(crate) enum Answer<'a> {
     /// An object of a dump: the kind of message, and what follows its header.
@@ -59,29 +89,17 @@ pub(crate) enum Answer<'a> {
     Interrupted,
 }
 
-/// The messages of a datagram.
-pub(crate) struct Answers<'a>(pub(crate) &'a [u8]);
-
-impl<'a> Iterator for Answers<'a> {
-    type Item = Answer<'a>;
-
-    fn next(&mut self) -> Option<Answer<'a>> {
-        let header = self.0.first_chunk::<HEADER_LEN>()?;
-        let &[l0, l1, l2, l3, k0, k1, f0, f1, ..] = header;
-        let len = u32::from_ne_bytes([l0, l1, l2, l3]) as usize;
-        let kind = u16::from_ne_bytes([k0, k1]);
-        let flags = u16::from_ne_bytes([f0, f1]);
-        let body = self.0.get(HEADER_LEN..len)?;
-        self.0 = self.0.get(align(len)..).unwrap_or(&[]);
-        Some(match kind {
-            _ if flags & NLM_F_DUMP_INTR != 0 => Answer::Interrupted,
-            NLMSG_ERROR | NLMSG_DONE => {
-                let code = body.first_chunk().map_or(0, |c| i32::from_ne_bytes(*c));
-                Answer::End(kernel::error::to_result(code))
-            }
-            _ => Answer::Object(kind, body),
-        })
-    }
+/// The answers of a datagram.
+pub(crate) fn answers(datagram: &[u8]) -> impl Iterator<Item = Answer<'_>> {
+    Messages(datagram).map(|said| match said.kind {
+        _ if said.flags & NLM_F_DUMP_INTR != 0 => Answer::Interrupted,
+        NLMSG_ERROR | NLMSG_DONE => {
+            let code = said.body.first_chunk();
+            let code = code.map_or(0, |c| i32::from_ne_bytes(*c));
+            Answer::End(kernel::error::to_result(code))
+        }
+        kind => Answer::Object(kind, said.body),
+    })
 }
 
 /// An attribute.

@@ -45,6 +45,8 @@ struct Pair {
     zone: u16,
     /// 0 in a place that is free.
     wan: u8,
+    /// The WAN that it had to leave, 0 if none.
+    home: u8,
 }
 
 impl Pair {
@@ -53,9 +55,34 @@ impl Pair {
         self.wan != 0 && own == (key.saddr, key.daddr, key.zone)
     }
 
+    fn place(&self) -> Place {
+        Place {
+            wan: self.wan,
+            home: self.home,
+        }
+    }
+
     fn is_live(&self, now_s: u32, timeout_s: u32) -> bool {
         self.wan != 0 && now_s.wrapping_sub(self.seen_s) < timeout_s
     }
+}
+
+/// Where a pair is.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) wan: u8,
+    /// The WAN that it had to leave for that, 0 if none.
+    pub(crate) home: u8,
+}
+
+/// Whether a pair stays where it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Stays,
+    /// Its WAN cannot be used.
+    MustLeave,
+    /// It could be somewhere better.
+    ChoosesAgain,
 }
 
 const WAYS: usize = 4;
@@ -107,14 +134,14 @@ impl Pairs {
 
     // The time is asked for under the lock, so that it does not go backwards for a pair.
 
-    /// The WAN of a pair, if a connection of it was seen within `timeout_s`.
-    pub(crate) fn lookup(&self, key: Key, timeout_s: u32) -> Option<u8> {
+    /// Where a pair is, if a connection of it was seen within `timeout_s`.
+    pub(crate) fn lookup(&self, key: Key, timeout_s: u32) -> Option<Place> {
         self.with_bucket(key, |bucket| {
             let now_s = time::seconds();
             let mut live = bucket.iter_mut().filter(|p| p.is_live(now_s, timeout_s));
             let pair = live.find(|p| p.is_of(key))?;
             pair.seen_s = now_s;
-            Some(pair.wan)
+            Some(pair.place())
         })
         .flatten()
     }
@@ -123,19 +150,30 @@ impl Pairs {
         self.hits.fetch_add(1, Relaxed);
     }
 
-    /// Gives a pair to `wan`, unless a connection that came first has given it to one that `is_usable`. Returns
-    /// the WAN of the pair.
+    /// Gives a pair to `wan`, unless a connection that came first has given it to a place that it `may_keep`.
+    /// Returns the WAN of the pair.
     pub(crate) fn get_or_insert(
         &self,
         key: Key,
         timeout_s: u32,
         wan: u8,
-        is_usable: impl Fn(u8) -> bool,
+        may_keep: impl Fn(Place) -> Keep,
     ) -> u8 {
         self.with_bucket(key, |bucket| {
             let now_s = time::seconds();
             if let Some(pair) = bucket.iter_mut().find(|p| p.is_of(key)) {
-                if !pair.is_live(now_s, timeout_s) || !is_usable(pair.wan) {
+                let keep = if pair.is_live(now_s, timeout_s) {
+                    may_keep(pair.place())
+                } else {
+                    Keep::ChoosesAgain
+                };
+                pair.home = match keep {
+                    Keep::Stays => pair.home,
+                    Keep::ChoosesAgain => 0,
+                    Keep::MustLeave if pair.home != 0 => pair.home,
+                    Keep::MustLeave => pair.wan,
+                };
+                if keep != Keep::Stays {
                     pair.wan = wan;
                 }
                 pair.seen_s = now_s;
@@ -157,6 +195,7 @@ impl Pairs {
                     seen_s: now_s,
                     zone: key.zone,
                     wan,
+                    home: 0,
                 };
             }
             wan
@@ -180,9 +219,14 @@ impl Pairs {
                 // One by one, for packets wait meanwhile.
                 shard.with(|buckets| {
                     let pairs = buckets.get_mut(at).into_iter().flatten();
-                    for pair in pairs.filter(|p| p.wan == wan) {
-                        pair.wan = 0;
-                        self.kept.fetch_sub(1, Relaxed);
+                    for pair in pairs {
+                        if pair.home == wan {
+                            pair.home = 0;
+                        }
+                        if pair.wan == wan {
+                            pair.wan = 0;
+                            self.kept.fetch_sub(1, Relaxed);
+                        }
                     }
                 });
             }

@@ -80,6 +80,8 @@ impl Load {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
     pub(crate) id: u8,
+    /// Of the candidates, only those of the lowest tier count.
+    pub(crate) tier: u32,
     pub(crate) up: Load,
     pub(crate) down: Load,
 }
@@ -101,7 +103,7 @@ pub(crate) fn pick(
     overloaded: bool,
     random: u32,
 ) -> Option<u8> {
-    let mut best: Option<(u64, u8)> = None;
+    let mut best: Option<((u32, u64), u8)> = None;
     let mut equals = 0u32;
     for candidate in candidates {
         let load = if overloaded {
@@ -109,7 +111,7 @@ pub(crate) fn pick(
         } else {
             &candidate.down
         };
-        let score = load.score();
+        let score = (candidate.tier, load.score());
         match best {
             Some((least, _)) if score > least => continue,
             Some((least, _)) if score == least => equals = equals.wrapping_add(1),

@@ -9,6 +9,7 @@ use crate::{
     mwb_choice::Chooser,
     mwb_config::Config,
     mwb_entry::Entries,
+    mwb_event,
     mwb_nf::{
         Path,
         Stats, //
@@ -21,19 +22,26 @@ use crate::{
     },
     mwb_wan::{
         Setting,
+        Settings,
         Wans, //
     },
     rust::{
         conntrack::Tracking,
         netfilter,
-        netns::Owner,
+        netns::{
+            Net,
+            Owner, //
+        },
+        notifier::Watcher,
         rcu::Shared,
         rtnetlink::Listener,
         work::Work, //
-    }, //
+    },
+    uapi, //
 };
 use kernel::{
     prelude::*,
+    str::CString,
     sync::Arc, //
 };
 
@@ -41,6 +49,7 @@ use kernel::{
 /// written is taken back, and only then packets go without their marks. The other way round, connections
 /// would leave by the first default route for a moment, and lose their addresses.
 pub(crate) struct Router {
+    _watcher: Pin<KBox<Watcher<Path>>>,
     listener: Listener<Sync>,
     written: Written,
     _hooks: [Pin<KBox<netfilter::Registration<Path>>>; 2],
@@ -70,7 +79,8 @@ impl Router {
             GFP_KERNEL,
         )?;
         let sync = Sync::new(net, path.clone())?;
-        let listener = Listener::new(net, mwb_sync::GROUPS, Work::new(sync.clone())?)?;
+        let work = Work::new(sync.clone())?;
+        let listener = Listener::new(net, mwb_sync::GROUPS, sync.clone(), work)?;
         let sampler = Work::new(wans)?;
         let tend = Work::new(path.clone())?;
         let priority = netfilter::PRI_AFTER_NAT_DST;
@@ -78,9 +88,11 @@ impl Router {
             netfilter::Registration::prerouting(net, priority, path.clone())?,
             netfilter::Registration::local_out(net, priority, path.clone())?,
         ];
+        let watcher = Watcher::new(net, path.clone())?;
         sampler.schedule(0);
         tend.schedule(0);
         Ok(Self {
+            _watcher: watcher,
             listener,
             written: Written::by(sync),
             _hooks: hooks,
@@ -107,32 +119,79 @@ impl Router {
     }
 
     /// EEXIST for its name, EALREADY for its id, EBUSY for its device, ENOSPC when there are too many.
-    pub(crate) fn add(&self, new: Setting, config: &Config) -> Result {
+    pub(crate) fn add(&self, net: &Net, new: Setting, config: &Config) -> Result {
         let wans = &self.path.wans;
         {
             let mut settings = wans.settings();
             if settings.position(&new.name).is_some() {
                 return Err(EEXIST);
             }
-            // A device has several names, and with each incarnation another index.
-            let is_same = |w: &Setting| w.ifindex == new.ifindex || *w.dev == *new.dev;
-            if settings.wans.iter().any(is_same) {
+            if settings.has_dev(&new.dev, None) {
                 return Err(EBUSY);
             }
-            wans.insert(&mut settings, new, config.marks.max_id())?;
+            wans.insert(&mut settings, new, config.marks.max_id(), |wan| {
+                mwb_event::added(net, wan)
+            })?;
         }
         self.bring_in_line();
         Ok(())
     }
 
+    /// Changes a WAN. ENOENT; EBUSY when another one has its new device.
+    pub(crate) fn change(
+        &self,
+        name: &CStr,
+        dev: Option<&CStr>,
+        change: impl FnOnce(&mut Setting),
+    ) -> Result {
+        let wans = &self.path.wans;
+        let find = |settings: &Settings| {
+            let at = settings.position(name).ok_or(ENOENT)?;
+            if dev.is_some_and(|dev| settings.has_dev(dev, Some(name))) {
+                return Err(EBUSY);
+            }
+            Ok(at)
+        };
+        let dev = dev.map(CString::try_from).transpose()?;
+        let (id, is_same_dev) = {
+            let settings = wans.settings();
+            let setting = settings.wans.get(find(&settings)?).ok_or(ENOENT)?;
+            (
+                setting.id,
+                dev.as_deref().is_none_or(|dev| *dev == *setting.dev),
+            )
+        };
+        if !is_same_dev {
+            // While it still has the addresses that they are translated to.
+            wans.close(id);
+            self.path.release(id);
+        }
+        {
+            let mut settings = wans.settings();
+            let at = find(&settings)?;
+            wans.change(&mut settings, at, |setting| {
+                if let Some(dev) = dev {
+                    setting.dev = dev;
+                }
+                change(setting);
+            })?;
+        }
+        self.bring_in_line();
+        if self.path.config().failback == uapi::FAILBACK_ALL {
+            self.path.fail_back();
+        }
+        Ok(())
+    }
+
     /// Returns whether that was the last one.
-    pub(crate) fn remove(&self, name: &CStr) -> Result<bool> {
+    pub(crate) fn remove(&self, net: &Net, name: &CStr) -> Result<bool> {
         let wans = &self.path.wans;
         let (id, was_last) = {
             let mut settings = wans.settings();
             let at = settings.position(name).ok_or(ENOENT)?;
-            let id = wans.remove(&mut settings, at)?;
-            (id, settings.wans.is_empty())
+            let old = wans.remove(&mut settings, at)?;
+            mwb_event::removed(net, &old);
+            (old.id, settings.wans.is_empty())
         };
         self.path.forget(id);
         self.bring_in_line();

@@ -3,38 +3,45 @@
 //! The reconciler: brings rules and routes to what [`crate::mwb_route`] wants, and the WANs to the state
 //! that follows. The only code that writes routes.
 //!
-//! Lock order: `Sync::client`, then the settings of the WANs.
+//! Lock order: `Sync::desk`, then the settings of the WANs.
 
 #![forbid(unsafe_code)]
 
 use crate::{
     mwb_config::Config,
+    mwb_event,
     mwb_nf::Path,
     mwb_nlmsg::{
+        answers,
         Answer,
-        Answers,
-        Message, //
+        Message,
+        Messages,
+        Said, //
     },
     mwb_route::{
         self,
         Inputs,
         Object,
-        Objects,
         Op,
+        Route,
         Rule,
         Uplink, //
     },
+    mwb_rtnl,
     mwb_wan::{
         Link,
-        Setting, //
+        Setting,
+        Status, //
     },
     rust::{
-        netdev::Device,
         netns::Owner,
         rtnetlink::{
             number::*,
+            Hear,
             Socket, //
         },
+        sort::sort_by,
+        time,
         work::Task, //
     },
     uapi, //
@@ -42,8 +49,14 @@ use crate::{
 use core::{
     net::IpAddr,
     sync::atomic::{
+        AtomicBool,
+        AtomicU32,
         AtomicU64,
-        Ordering::Relaxed, //
+        Ordering::{
+            Acquire,
+            Relaxed,
+            Release, //
+        }, //
     }, //
 };
 use kernel::{
@@ -68,8 +81,15 @@ pub(crate) const GROUPS: &[u32] = &[
 /// As much as the kernel puts into one datagram of a dump.
 const BUFFER_LEN: usize = 32 << 10;
 
+/// Long enough for the other messages of one change to arrive, short enough for nobody to wait.
+const SETTLE_MS: u32 = 20;
+
 /// When a pass failed, or met a dump that changed under it.
 const RETRY_MS: u32 = 500;
+
+/// How long a learned gateway is used that main has no more: DHCP clients take the old route away before they
+/// put the new one there.
+const GRACE_MS: u32 = 1000;
 
 /// When a pass found all in order: should a message be lost, nothing is wrong for longer than this.
 const REPEAT_MS: u32 = 30_000;
@@ -83,8 +103,29 @@ struct State {
     id: u8,
     ifindex: u32,
     is_tunnel: bool,
-    /// `uapi::WAN_STATE_*`
-    state: u32,
+    /// The kernel drops what it receives, unless it is the first.
+    is_strict: bool,
+    tier: u32,
+    status: Status,
+}
+
+impl State {
+    fn uplink(&self) -> Uplink {
+        Uplink {
+            id: self.id,
+            tier: self.tier,
+            is_spare: !self.status.is_up(),
+            ifindex: self.ifindex,
+            gateway: self.status.gateway,
+        }
+    }
+
+    /// A state that says that nothing goes.
+    fn not(mut self, state: u32, reason: u32) -> Self {
+        self.status.state = state;
+        self.status.reason = reason;
+        self
+    }
 }
 
 /// When states are published: WANs go down before their routes do, and come up after them.
@@ -94,6 +135,22 @@ enum Phase<'a> {
     After {
         failed: &'a [u32],
     },
+}
+
+/// A gateway that main has for a device.
+#[derive(Clone, Copy)]
+struct Learned {
+    ifindex: u32,
+    gateway: IpAddr,
+    seen_ns: u64,
+}
+
+/// What there is, as far as nobody has said that it changed.
+struct Known {
+    /// Ours, sorted.
+    actual: KVVec<Object>,
+    /// The connected routes of main, sorted.
+    connected: KVVec<Route>,
 }
 
 /// Who asks the kernel.
@@ -130,7 +187,7 @@ impl Client {
         let mut outcome = Ok(());
         loop {
             // Read to the end also after an error, or the next answer would begin with the rest.
-            for answer in Answers(self.socket.recv(&mut self.buffer)?) {
+            for answer in answers(self.socket.recv(&mut self.buffer)?) {
                 match answer {
                     Answer::Object(kind, body) => outcome = outcome.and_then(|()| f(kind, body)),
                     Answer::Interrupted => outcome = Err(EAGAIN),
@@ -139,6 +196,78 @@ impl Client {
             }
         }
     }
+
+    /// All rules and routes of ours.
+    fn ours(&mut self) -> Result<KVVec<Object>> {
+        let mut all = KVVec::new();
+        for request in [mwb_rtnl::dump_rules()?, mwb_rtnl::dump_ours()?] {
+            self.dump(request, |kind, body| {
+                if let Some(object) = Object::parse(kind, body) {
+                    all.push(object, GFP_KERNEL_ACCOUNT)?;
+                }
+                Ok(())
+            })?;
+        }
+        sort(&mut all);
+        Ok(all)
+    }
+
+    /// The connected routes of main.
+    fn connected(&mut self) -> Result<KVVec<Route>> {
+        let mut all = KVVec::new();
+        for protocol in mwb_rtnl::CONNECTED {
+            let dumped = self.dump(mwb_rtnl::dump_connected(protocol)?, |kind, body| {
+                if let Some(route) = mwb_rtnl::parse_connected(kind, body) {
+                    all.push(route, GFP_KERNEL_ACCOUNT)?;
+                }
+                Ok(())
+            });
+            match dumped {
+                // There is no main table before it has a route.
+                Err(ENOENT) => {}
+                other => other?,
+            }
+        }
+        sort(&mut all);
+        let mut last = None;
+        all.retain(|route| last.replace(*route) != Some(*route));
+        Ok(all)
+    }
+
+    /// The gateway of the best default route that main has through a device.
+    fn gateway(&mut self, oif: u32) -> Result<Option<IpAddr>> {
+        let mut best: Option<Route> = None;
+        let dumped = self.dump(mwb_rtnl::dump_through(oif)?, |kind, body| {
+            let route = mwb_rtnl::parse_default(kind, body);
+            if let Some(route) = route.filter(|r| matches!(r.gateway, Some(IpAddr::V4(_)))) {
+                if best.is_none_or(|best| route.metric < best.metric) {
+                    best = Some(route);
+                }
+            }
+            Ok(())
+        });
+        match dumped {
+            Err(ENOENT) => {}
+            other => other?,
+        }
+        Ok(best.and_then(|route| route.gateway))
+    }
+}
+
+/// Most of what is sorted here is in order already.
+fn sort<T: Ord>(all: &mut [T]) {
+    if !all.is_sorted() {
+        sort_by(all, T::cmp);
+    }
+}
+
+/// What a pass works with.
+struct Desk {
+    client: Client,
+    known: Option<Known>,
+    learned: KVec<Learned>,
+    /// Of the settings that `learned` is for.
+    generation: Option<u32>,
 }
 
 /// The reconciler of an instance.
@@ -147,9 +276,19 @@ pub(crate) struct Sync {
     net: Owner,
     path: Arc<Path>,
     #[pin]
-    client: Mutex<Client>,
+    desk: Mutex<Desk>,
+    /// Where our own requests come from.
+    portid: u32,
+    /// Somebody may have changed what is known.
+    is_stale: AtomicBool,
+    /// A gateway is used that may not come back.
+    is_waiting: AtomicBool,
+    /// How long the last pass took.
+    last_ms: AtomicU32,
     /// Passes so far.
     pub(crate) passes: AtomicU64,
+    /// Time that they have taken.
+    pub(crate) spent_ns: AtomicU64,
     /// Rules and routes added or removed so far.
     pub(crate) changes: AtomicU64,
 }
@@ -157,12 +296,23 @@ pub(crate) struct Sync {
 impl Sync {
     pub(crate) fn new(net: Owner, path: Arc<Path>) -> Result<Arc<Self>> {
         let client = Client::new(net)?;
+        let portid = client.socket.portid();
         Arc::pin_init(
             pin_init!(Self {
                 net,
                 path,
-                client <- kernel::new_mutex!(client),
+                desk <- kernel::new_mutex!(Desk {
+                    client,
+                    known: None,
+                    learned: KVec::new(),
+                    generation: None,
+                }),
+                portid,
+                is_stale: AtomicBool::new(true),
+                is_waiting: AtomicBool::new(false),
+                last_ms: AtomicU32::new(0),
                 passes: AtomicU64::new(0),
+                spent_ns: AtomicU64::new(0),
                 changes: AtomicU64::new(0),
             }),
             GFP_KERNEL,
@@ -171,50 +321,80 @@ impl Sync {
 
     /// One pass. EAGAIN when something changed meanwhile.
     pub(crate) fn pass(&self) -> Result {
-        let mut client = self.client.lock();
+        let mut desk = self.desk.lock();
+        let start_ns = time::monotonic_ns();
+        let outcome = self.pass_at(&mut desk);
+        if outcome.is_err() {
+            self.is_stale.store(true, Relaxed);
+        }
+        let took_ns = time::monotonic_ns().saturating_sub(start_ns);
         self.passes.fetch_add(1, Relaxed);
-        let config = self.path.config();
-        let (uplinks, states) = self.assess()?;
-        // Nothing is placed on a WAN from here on whose routes are about to go.
-        for id in self.publish(&config, &states, Phase::Before)? {
-            self.path.release(id);
-        }
+        self.spent_ns.fetch_add(took_ns, Relaxed);
+        let took_ms = u32::try_from(took_ns / 1_000_000).unwrap_or(u32::MAX);
+        self.last_ms.store(took_ms, Relaxed);
+        outcome
+    }
 
-        let mut connected = KVVec::new();
-        let dumped = client.dump(mwb_route::dump_connected()?, |kind, body| {
-            if let Some(route) = mwb_route::parse_connected(kind, body) {
-                connected.push(route, GFP_KERNEL)?;
-            }
-            Ok(())
-        });
-        match dumped {
-            // There is no main table before it has a route.
-            Err(ENOENT) => {}
-            other => other?,
+    fn pass_at(&self, desk: &mut Desk) -> Result {
+        let config = self.path.config();
+        let is_stale = self.is_stale.swap(false, Acquire);
+        // Nothing is placed on a WAN from here on whose routes are about to go. That waits for no dump.
+        let states = self.assess(&desk.learned)?;
+        self.withdraw(&config, &states)?;
+        let generation = self.path.wans.settings().generation;
+        let states = if is_stale || desk.generation != Some(generation) {
+            desk.known = desk.known.take().filter(|_| !is_stale);
+            self.learn(desk)?;
+            desk.generation = Some(generation);
+            let states = self.assess(&desk.learned)?;
+            self.withdraw(&config, &states)?;
+            states
+        } else {
+            states
+        };
+        let known = match desk.known.take() {
+            Some(known) => known,
+            None => Known {
+                connected: desk.client.connected()?,
+                actual: desk.client.ours()?,
+            },
+        };
+        let mut uplinks = KVec::with_capacity(states.len(), GFP_KERNEL)?;
+        for state in states.iter().filter(|s| s.status.is_routed()) {
+            uplinks.push(state.uplink(), GFP_KERNEL)?;
         }
-        let desired = mwb_route::desired(&Inputs {
+        let inputs = Inputs {
             config: &config,
             uplinks: &uplinks,
-            connected: &connected,
-        })?;
-        let failed = self.apply(&mut client, &desired)?;
-        for id in self.publish(&config, &states, Phase::After { failed: &failed })? {
-            self.path.adopt(id);
+            connected: &known.connected,
+        };
+        let mut desired = KVVec::with_capacity(known.actual.len(), GFP_KERNEL_ACCOUNT)?;
+        mwb_route::desired(&inputs, |object| desired.push(object, GFP_KERNEL_ACCOUNT))?;
+        sort(&mut desired);
+        let failed = self.apply(&mut desk.client, &known.actual, &desired)?;
+
+        self.publish(&config, &states, &Phase::After { failed: &failed })?;
+        if !failed.is_empty() {
+            return Err(EAGAIN);
         }
-        if failed.is_empty() {
-            Ok(())
-        } else {
-            Err(EAGAIN)
-        }
+        desk.known = Some(Known {
+            actual: desired,
+            connected: known.connected,
+        });
+        Ok(())
     }
 
     /// Takes away every rule and route of ours. Nothing is placed from here on.
     fn clear(&self) {
         self.path.wans.take_down();
-        let mut client = self.client.lock();
+        let mut desk = self.desk.lock();
         // Dumps are interrupted by others' changes, and those end.
         for _ in 0..10 {
-            if self.apply(&mut client, &Objects::new()).is_ok() {
+            let cleared = desk
+                .client
+                .ours()
+                .and_then(|actual| self.apply(&mut desk.client, &actual, &[]));
+            if cleared.is_ok() {
                 return;
             }
         }
@@ -224,109 +404,182 @@ impl Sync {
         );
     }
 
-    /// The state that each WAN could have with the routes that are wanted for it, and those of them that
-    /// can carry traffic.
-    fn assess(&self) -> Result<(KVec<Uplink>, KVec<State>)> {
-        let settings = self.path.wans.settings();
-        let mut uplinks = KVec::with_capacity(settings.wans.len(), GFP_KERNEL)?;
-        let mut states = KVec::with_capacity(settings.wans.len(), GFP_KERNEL)?;
-        for setting in settings.wans.iter() {
-            let state = self.state_of(setting, uplinks.is_empty());
-            states.push(state, GFP_KERNEL)?;
-            if state.state == uapi::WAN_STATE_UP {
-                let uplink = Uplink {
-                    id: setting.id,
-                    ifindex: state.ifindex,
-                    gateway: setting.gateway,
-                };
-                uplinks.push(uplink, GFP_KERNEL)?;
+    /// Learns the gateways that were not given.
+    fn learn(&self, desk: &mut Desk) -> Result {
+        let mut wanted = KVec::new();
+        for setting in self.path.wans.settings().wans.iter() {
+            let dev = setting.device(&self.net);
+            if let Some(dev) = dev.filter(|d| setting.gateway.is_none() && !d.is_point_to_point()) {
+                wanted.push(dev.ifindex(), GFP_KERNEL)?;
             }
         }
-        Ok((uplinks, states))
+        let now_ns = time::monotonic_ns();
+        let is_recent =
+            |l: &Learned| now_ns.saturating_sub(l.seen_ns) < u64::from(GRACE_MS) * 1_000_000;
+        let mut learned = KVec::with_capacity(wanted.len(), GFP_KERNEL)?;
+        let mut is_waiting = false;
+        for ifindex in wanted {
+            let now = desk.client.gateway(ifindex)?.map(|gateway| Learned {
+                ifindex,
+                gateway,
+                seen_ns: now_ns,
+            });
+            let before = desk.learned.iter().find(|l| l.ifindex == ifindex);
+            let before = before.filter(|l| now.is_none() && is_recent(l));
+            is_waiting |= before.is_some();
+            if let Some(known) = now.or(before.copied()) {
+                learned.push(known, GFP_KERNEL)?;
+            }
+        }
+        self.is_waiting.store(is_waiting, Relaxed);
+        desk.learned = learned;
+        Ok(())
     }
 
-    /// `is_first` says that no WAN before it can carry traffic.
-    fn state_of(&self, setting: &Setting, is_first: bool) -> State {
-        let Some(dev) = setting.device(&self.net) else {
-            return State {
-                id: setting.id,
-                ifindex: 0,
-                is_tunnel: false,
-                state: uapi::WAN_STATE_DOWN,
-            };
-        };
-        let state = if !dev.is_up() {
-            uapi::WAN_STATE_DOWN
-        } else if !dev.is_running() {
-            uapi::WAN_STATE_NO_CARRIER
-        } else if !dev.has_ipv4_address() {
-            uapi::WAN_STATE_NO_ADDRESS
-        } else if !has_gateway(&dev, setting.gateway) {
-            uapi::WAN_STATE_NO_GATEWAY
-        } else if dev.is_strict() && !dev.checks_mark() && !is_first {
-            uapi::WAN_STATE_FILTERED
-        } else {
-            uapi::WAN_STATE_UP
-        };
-        State {
+    /// The state that each WAN could have with the routes that are wanted for it.
+    fn assess(&self, learned: &[Learned]) -> Result<KVec<State>> {
+        let settings = self.path.wans.settings();
+        let mut states: KVec<State> = KVec::with_capacity(settings.wans.len(), GFP_KERNEL)?;
+        for setting in settings.wans.iter() {
+            let mut state = self.state_of(setting, learned);
+            let is_same = |s: &State| s.ifindex == state.ifindex;
+            if state.ifindex != 0 && states.iter().any(is_same) {
+                state = state.not(uapi::WAN_STATE_DOWN, uapi::WAN_REASON_OTHER_WAN);
+                state.ifindex = 0;
+            }
+            states.push(state, GFP_KERNEL)?;
+        }
+        let routed = states.iter().filter(|s| s.status.is_routed());
+        let first = routed.min_by_key(|s| s.uplink().metric()).map(|s| s.id);
+        for state in states.iter_mut() {
+            if state.is_strict && state.status.is_routed() && first != Some(state.id) {
+                *state = state.not(uapi::WAN_STATE_FILTERED, uapi::WAN_REASON_RP_FILTER);
+            }
+        }
+        Ok(states)
+    }
+
+    fn state_of(&self, setting: &Setting, learned: &[Learned]) -> State {
+        use uapi::*;
+        let mut state = State {
             id: setting.id,
-            ifindex: dev.ifindex(),
-            is_tunnel: dev.is_tunnel(),
-            state,
+            ifindex: 0,
+            is_tunnel: false,
+            is_strict: false,
+            tier: setting.tier,
+            status: Status {
+                state: WAN_STATE_UP,
+                reason: WAN_REASON_READY,
+                gateway: setting.gateway,
+            },
+        };
+        let dev = setting.device(&self.net);
+        if let Some(dev) = &dev {
+            state.ifindex = dev.ifindex();
+            state.is_tunnel = dev.is_tunnel();
+            state.is_strict = dev.is_strict() && !dev.checks_mark();
+            if setting.gateway.is_none() {
+                let of_dev = learned.iter().find(|l| l.ifindex == dev.ifindex());
+                state.status.gateway = of_dev.map(|l| l.gateway);
+            }
+        }
+        if setting.admin == WAN_ADMIN_DISABLED {
+            return state.not(WAN_STATE_DISABLED, WAN_REASON_REQUEST);
+        }
+        let Some(dev) = dev else {
+            return state.not(WAN_STATE_DOWN, WAN_REASON_NO_DEVICE);
+        };
+        if !dev.is_up() {
+            state.not(WAN_STATE_DOWN, WAN_REASON_DEVICE_DOWN)
+        } else if !dev.is_running() {
+            state.not(WAN_STATE_NO_CARRIER, WAN_REASON_CARRIER)
+        } else if !dev.has_ipv4_address() {
+            state.not(WAN_STATE_NO_ADDRESS, WAN_REASON_ADDRESS)
+        } else if matches!(setting.gateway, Some(IpAddr::V4(g)) if !dev.is_onlink(g)) {
+            state.not(WAN_STATE_NO_GATEWAY, WAN_REASON_OFF_LINK)
+        } else if state.status.gateway.is_none() && !dev.is_point_to_point() {
+            state.not(WAN_STATE_NO_GATEWAY, WAN_REASON_GATEWAY)
+        } else if setting.health == WAN_HEALTH_DEAD {
+            state.not(WAN_STATE_DEAD, WAN_REASON_HEALTH)
+        } else if setting.admin == WAN_ADMIN_DRAIN {
+            state.not(WAN_STATE_DRAIN, WAN_REASON_REQUEST)
+        } else {
+            state
         }
     }
 
-    /// Tells the WANs their states; those that could be up are up only with their routes in place. Returns
-    /// those that went down, or came up, by what is assessed of them.
-    fn publish(&self, config: &Config, states: &[State], phase: Phase<'_>) -> Result<KVec<u8>> {
-        let mut changed = KVec::with_capacity(states.len(), GFP_KERNEL)?;
+    /// Takes those WANs down that have no way to the Internet any more.
+    fn withdraw(&self, config: &Config, states: &[State]) -> Result {
+        self.publish(config, states, &Phase::Before)
+    }
+
+    /// Tells the WANs their states; those that are to have routes have them only with these in place. Then
+    /// sees to the connections of those that went down, or came up.
+    fn publish(&self, config: &Config, states: &[State], phase: &Phase<'_>) -> Result {
+        let mut went = KVec::with_capacity(states.len(), GFP_KERNEL)?;
+        let mut came = KVec::with_capacity(states.len(), GFP_KERNEL)?;
+        let mut is_better = false;
         let mut settings = self.path.wans.settings();
         for new in states {
             // It may have been removed meanwhile.
             let Some(setting) = settings.wans.iter_mut().find(|w| w.id == new.id) else {
                 continue;
             };
-            let state = match (new.state, &phase) {
-                (uapi::WAN_STATE_UP, Phase::Before) => continue,
-                (uapi::WAN_STATE_UP, Phase::After { failed })
-                    if failed.contains(&config.table(new.id)) =>
-                {
-                    uapi::WAN_STATE_NO_GATEWAY
+            let old = setting.status;
+            let state = match phase {
+                Phase::Before if new.status.is_alive() => continue,
+                // Its routes are not there yet, or need not be seen to: they stay.
+                Phase::Before if new.status.is_routed() && !old.is_alive() => continue,
+                Phase::After { failed } if failed.contains(&config.table(new.id)) => {
+                    new.not(uapi::WAN_STATE_NO_GATEWAY, uapi::WAN_REASON_ROUTE)
                 }
-                (state, _) => state,
+                _ => *new,
             };
-            let is_up = state == uapi::WAN_STATE_UP;
-            let could_be_up = new.state == uapi::WAN_STATE_UP;
-            if (setting.state == uapi::WAN_STATE_UP) != is_up && could_be_up == is_up {
-                changed.push(new.id, GFP_KERNEL)?;
+            let status = state.status;
+            match (old.is_alive(), status.is_alive()) {
+                (true, false) => went.push(new.id, GFP_KERNEL)?,
+                (false, true) => came.push(new.id, GFP_KERNEL)?,
+                _ => {}
             }
+            is_better |= status.is_up() && !old.is_up();
             setting.ifindex = new.ifindex;
-            setting.state = state;
             self.path.wans.set_link(
                 new.id,
                 Link {
                     ifindex: new.ifindex,
                     is_tunnel: new.is_tunnel,
-                    is_up,
+                    is_routed: status.is_routed(),
+                    is_open: status.is_up(),
                 },
             );
+            if status != old {
+                setting.status = status;
+                setting.changed_ns = time::real_ns();
+                mwb_event::changed(&self.net, setting, old);
+            }
         }
-        Ok(changed)
+        drop(settings);
+        for id in went {
+            self.path.release(id);
+        }
+        for id in came {
+            self.path.adopt(id);
+        }
+        if is_better && config.failback == uapi::FAILBACK_ALL {
+            self.path.fail_back();
+        }
+        Ok(())
     }
 
     /// Brings what is to `desired`. Returns the tables that lack a route.
-    fn apply(&self, client: &mut Client, desired: &Objects) -> Result<KVec<u32>> {
-        let mut actual = Objects::new();
-        for request in [mwb_route::dump_rules()?, mwb_route::dump_ours()?] {
-            client.dump(request, |kind, body| {
-                if let Some(object) = Object::parse(kind, body) {
-                    actual.try_create_and_insert(object, (), GFP_KERNEL)?;
-                }
-                Ok(())
-            })?;
-        }
+    fn apply(
+        &self,
+        client: &mut Client,
+        actual: &[Object],
+        desired: &[Object],
+    ) -> Result<KVec<u32>> {
         let mut failed = KVec::new();
-        for (op, object) in mwb_route::difference(&actual, desired) {
+        for (op, object) in mwb_route::difference(actual, desired) {
             let outcome = client.request(object.request(op)?);
             match (outcome, op, object) {
                 (Ok(()), ..) => _ = self.changes.fetch_add(1, Relaxed),
@@ -350,13 +603,43 @@ impl Sync {
         }
         Ok(failed)
     }
+
+    /// Whether a message may mean that a pass is due.
+    fn concerns(&self, said: &Said<'_>) -> bool {
+        match said.kind {
+            RTM_NEWROUTE | RTM_DELROUTE | RTM_NEWRULE | RTM_DELRULE => {
+                // The rest of what is in main, thousands of routes maybe, is none of our business.
+                said.portid != self.portid
+                    && (mwb_rtnl::is_near_ours(said.kind, said.body, &self.path.config())
+                        || mwb_rtnl::parse_default(said.kind, said.body).is_some()
+                        || mwb_rtnl::parse_connected(said.kind, said.body).is_some())
+            }
+            _ => true,
+        }
+    }
 }
 
-fn has_gateway(dev: &Device, gateway: Option<IpAddr>) -> bool {
-    match gateway {
-        Some(IpAddr::V4(gateway)) => dev.is_onlink(gateway),
-        Some(IpAddr::V6(_)) => false,
-        None => dev.is_point_to_point(),
+impl Hear for Sync {
+    fn hear(&self, datagram: Option<&[u8]>) -> Option<u32> {
+        let Some(datagram) = datagram else {
+            self.is_stale.store(true, Release);
+            return Some(SETTLE_MS);
+        };
+        let mut due = None;
+        for said in Messages(datagram).filter(|said| self.concerns(said)) {
+            self.is_stale.store(true, Release);
+            let ifindex = mwb_rtnl::parse_ifindex(said.kind, said.body);
+            let is_of_wan = ifindex.is_some_and(|i| self.path.wans.by_ifindex(i).is_some());
+            // Passes that take long leave the processor to others for as long, or longer.
+            let last_ms = self.last_ms.load(Relaxed);
+            let delay_ms = if is_of_wan {
+                last_ms
+            } else {
+                last_ms.saturating_mul(4).max(SETTLE_MS)
+            };
+            due = Some(due.map_or(delay_ms, |due: u32| due.min(delay_ms)));
+        }
+        due
     }
 }
 
@@ -364,8 +647,8 @@ fn has_gateway(dev: &Device, gateway: Option<IpAddr>) -> bool {
 pub(crate) fn find_user(net: Owner, config: &Config) -> Result<Option<CString>> {
     let mut client = Client::new(net)?;
     let mut user = None;
-    client.dump(mwb_route::dump_rules()?, |kind, body| {
-        if let (None, Some((protocol, rule))) = (&user, mwb_route::parse_foreign_rule(kind, body)) {
+    client.dump(mwb_rtnl::dump_rules()?, |kind, body| {
+        if let (None, Some((protocol, rule))) = (&user, mwb_rtnl::parse_foreign_rule(kind, body)) {
             user = used_by(config, &rule, Protocol(protocol))?;
         }
         Ok(())
@@ -375,8 +658,8 @@ pub(crate) fn find_user(net: Owner, config: &Config) -> Result<Option<CString>> 
             break;
         }
         let table = config.table_base.saturating_add(id);
-        let dumped = client.dump(mwb_route::dump_table(table)?, |kind, body| {
-            if let (None, Some(protocol)) = (&user, mwb_route::parse_foreign_route(kind, body)) {
+        let dumped = client.dump(mwb_rtnl::dump_table(table)?, |kind, body| {
+            if let (None, Some(protocol)) = (&user, mwb_rtnl::parse_foreign_route(kind, body)) {
                 let by = Protocol(protocol);
                 user = sentence(fmt!("table {table} has a route already{by}"))?;
             }
@@ -462,7 +745,16 @@ impl Drop for Written {
 }
 
 impl Task for Sync {
+    /// Whatever it was that it runs for, it looks at everything anew.
     fn run(&self) -> Option<u32> {
-        Some(self.pass().map_or(RETRY_MS, |()| REPEAT_MS))
+        self.is_stale.store(true, Release);
+        let repeat_ms = if self.pass().is_err() {
+            RETRY_MS
+        } else if self.is_waiting.load(Relaxed) {
+            GRACE_MS
+        } else {
+            REPEAT_MS
+        };
+        Some(repeat_ms)
     }
 }

@@ -76,10 +76,15 @@ impl Direction {
         }
     }
 
-    fn store(&self, load: Load) {
-        self.rate_bps.store(load.rate_bps, Relaxed);
-        self.credit_bps.store(load.credit_bps, Relaxed);
-        self.capacity_bps.store(load.capacity_bps, Relaxed);
+    /// Begins anew, with this capacity.
+    fn start(&self, capacity_bps: u64) {
+        self.rate_bps.store(0, Relaxed);
+        self.credit_bps.store(0, Relaxed);
+        self.set_capacity(capacity_bps);
+    }
+
+    fn set_capacity(&self, bps: u64) {
+        self.capacity_bps.store(bps, Relaxed);
     }
 
     fn place(&self) {
@@ -109,7 +114,10 @@ pub(crate) struct Wan {
     /// Index of its device; 0 while the WAN or the device does not exist.
     ifindex: AtomicU32,
     /// Its routes are in place.
-    is_up: AtomicBool,
+    is_routed: AtomicBool,
+    /// It takes new connections.
+    is_open: AtomicBool,
+    tier: AtomicU32,
     /// What it sends goes out once more, by another WAN.
     is_tunnel: AtomicBool,
     up: Direction,
@@ -123,12 +131,18 @@ pub(crate) struct Setting {
     pub(crate) id: u8,
     pub(crate) name: CString,
     pub(crate) dev: CString,
+    /// None to learn it.
     pub(crate) gateway: Option<IpAddr>,
     /// In bits per second; 0 when unknown.
     pub(crate) up_capacity_bps: u64,
     pub(crate) down_capacity_bps: u64,
-    /// `uapi::WAN_STATE_*`.
-    pub(crate) state: u32,
+    pub(crate) tier: u32,
+    /// `uapi::WAN_ADMIN_*`
+    pub(crate) admin: u32,
+    /// `uapi::WAN_HEALTH_*`
+    pub(crate) health: u32,
+    pub(crate) status: Status,
+    pub(crate) changed_ns: u64,
     /// 0 while the device does not exist.
     pub(crate) ifindex: u32,
     /// Device index, transmitted and received bytes at the last sample.
@@ -136,24 +150,21 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    pub(crate) fn new(
-        id: u8,
-        name: CString,
-        dev: CString,
-        ifindex: u32,
-        gateway: Option<IpAddr>,
-        up_capacity_bps: u64,
-        down_capacity_bps: u64,
-    ) -> Self {
+    /// With the defaults for what need not be given.
+    pub(crate) fn new(name: CString, dev: CString) -> Self {
         Self {
-            id,
+            id: 0,
             name,
             dev,
-            gateway,
-            up_capacity_bps,
-            down_capacity_bps,
-            state: uapi::WAN_STATE_DOWN,
-            ifindex,
+            gateway: None,
+            up_capacity_bps: 0,
+            down_capacity_bps: 0,
+            tier: 1,
+            admin: uapi::WAN_ADMIN_ENABLED,
+            health: uapi::WAN_HEALTH_ALIVE,
+            status: Status::DOWN,
+            changed_ns: time::real_ns(),
+            ifindex: 0,
             last: None,
         }
     }
@@ -161,6 +172,40 @@ impl Setting {
     /// The device, if it exists.
     pub(crate) fn device(&self, net: &Net) -> Option<Held> {
         Held::by_name(net, &self.dev)
+    }
+}
+
+/// What state a WAN is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// `uapi::WAN_STATE_*`
+    pub(crate) state: u32,
+    /// `uapi::WAN_REASON_*`
+    pub(crate) reason: u32,
+    /// The gateway that is used, or would be.
+    pub(crate) gateway: Option<IpAddr>,
+}
+
+impl Status {
+    pub(crate) const DOWN: Self = Self {
+        state: uapi::WAN_STATE_DOWN,
+        reason: uapi::WAN_REASON_REQUEST,
+        gateway: None,
+    };
+
+    /// It has its rule and its routes.
+    pub(crate) fn is_routed(self) -> bool {
+        self.state >= uapi::WAN_STATE_DEAD
+    }
+
+    /// It keeps the connections that it has.
+    pub(crate) fn is_alive(self) -> bool {
+        self.state >= uapi::WAN_STATE_DRAIN
+    }
+
+    /// It takes new connections.
+    pub(crate) fn is_up(self) -> bool {
+        self.state == uapi::WAN_STATE_UP
     }
 }
 
@@ -180,6 +225,12 @@ impl Settings {
         self.wans.iter().position(|w| &*w.name == name)
     }
 
+    /// Whether a WAN, other than the one that is `but`, has this device.
+    pub(crate) fn has_dev(&self, dev: &CStr, but: Option<&CStr>) -> bool {
+        let mut others = self.wans.iter().filter(|w| Some(&*w.name) != but);
+        others.any(|w| &*w.dev == dev)
+    }
+
     /// The lowest free id.
     fn free_id(&self) -> Option<u8> {
         let mut taken = self.wans.iter().map(|w| w.id).peekable();
@@ -194,8 +245,10 @@ pub(crate) struct Link {
     pub(crate) ifindex: u32,
     /// What it sends goes out once more, by another WAN.
     pub(crate) is_tunnel: bool,
-    /// Routes lead through it.
-    pub(crate) is_up: bool,
+    /// Its routes are in place.
+    pub(crate) is_routed: bool,
+    /// It takes new connections.
+    pub(crate) is_open: bool,
 }
 
 /// What a reader of a WAN sees beside its [`Setting`].
@@ -224,7 +277,9 @@ impl Wans {
             wans.push(
                 Wan {
                     ifindex: AtomicU32::new(0),
-                    is_up: AtomicBool::new(false),
+                    is_routed: AtomicBool::new(false),
+                    is_open: AtomicBool::new(false),
+                    tier: AtomicU32::new(1),
                     is_tunnel: AtomicBool::new(false),
                     up: Direction::new(),
                     down: Direction::new(),
@@ -280,8 +335,8 @@ impl Wans {
 
     /// Whether packets with the mark of this WAN have a route.
     #[inline]
-    pub(crate) fn is_up(&self, id: u8) -> bool {
-        self.wan(id).is_some_and(|w| w.is_up.load(Relaxed))
+    pub(crate) fn is_routed(&self, id: u8) -> bool {
+        self.wan(id).is_some_and(|w| w.is_routed.load(Relaxed))
     }
 
     /// Whether the WAN has this device.
@@ -294,8 +349,21 @@ impl Wans {
     /// takes it away may come late.
     pub(crate) fn is_usable(&self, net: &Net, id: u8) -> bool {
         self.wan(id).is_some_and(|w| {
-            w.is_up.load(Relaxed) && netdev::is_running(net, w.ifindex.load(Relaxed))
+            w.is_open.load(Relaxed) && netdev::is_running(net, w.ifindex.load(Relaxed))
         })
+    }
+
+    /// The tier of a WAN, 0 if there is none.
+    pub(crate) fn tier(&self, id: u8) -> u32 {
+        self.wan(id).map_or(0, |w| w.tier.load(Relaxed))
+    }
+
+    /// The lowest tier of those WANs that are usable and `is_fit`.
+    pub(crate) fn best_tier(&self, net: &Net, is_fit: impl Fn(u8) -> bool) -> Option<u32> {
+        self.in_use()
+            .filter(|(id, _)| is_fit(*id) && self.is_usable(net, *id))
+            .map(|(_, w)| w.tier.load(Relaxed))
+            .min()
     }
 
     pub(crate) fn is_tunnel(&self, id: u8) -> bool {
@@ -309,6 +377,7 @@ impl Wans {
             .filter(|(id, _)| is_fit(*id) && self.is_usable(net, *id))
             .map(|(id, w)| Candidate {
                 id,
+                tier: w.tier.load(Relaxed),
                 up: w.up.load(),
                 down: w.down.load(),
             });
@@ -332,7 +401,13 @@ impl Wans {
 
     /// Adds a WAN, which is down until its routes are in place. ENOSPC for an id above `max_id`, EALREADY for
     /// one that is taken.
-    pub(crate) fn insert(&self, settings: &mut Settings, mut new: Setting, max_id: u32) -> Result {
+    pub(crate) fn insert(
+        &self,
+        settings: &mut Settings,
+        mut new: Setting,
+        max_id: u32,
+        tell: impl FnOnce(&Setting),
+    ) -> Result {
         if new.id == 0 {
             new.id = settings.free_id().ok_or(ENOSPC)?;
         }
@@ -345,29 +420,48 @@ impl Wans {
             return Err(EALREADY);
         }
         let wan = self.wan(new.id).ok_or(ENOSPC)?;
-        let load = |capacity_bps| Load {
-            capacity_bps,
-            ..Load::default()
-        };
-        let (up, down) = (load(new.up_capacity_bps), load(new.down_capacity_bps));
         settings.wans.reserve(1, GFP_KERNEL)?;
+        wan.connections.store(0, Relaxed);
+        wan.up.start(new.up_capacity_bps);
+        wan.down.start(new.down_capacity_bps);
+        wan.tier.store(new.tier, Relaxed);
+        tell(&new);
         settings
             .wans
             .insert_within_capacity(at, new)
             .map_err(|_| EINVAL)?;
-        wan.up.store(up);
-        wan.down.store(down);
-        wan.connections.store(0, Relaxed);
         self.publish(settings);
         Ok(())
     }
 
-    /// Removes the WAN at this position, and returns its id.
-    pub(crate) fn remove(&self, settings: &mut Settings, at: usize) -> Result<u8> {
+    /// Changes the setting at this position.
+    pub(crate) fn change(
+        &self,
+        settings: &mut Settings,
+        at: usize,
+        change: impl FnOnce(&mut Setting),
+    ) -> Result {
+        let setting = settings.wans.get_mut(at).ok_or(ENOENT)?;
+        let was = (setting.up_capacity_bps, setting.down_capacity_bps);
+        change(setting);
+        let wan = self.wan(setting.id).ok_or(ENOENT)?;
+        if setting.up_capacity_bps != was.0 {
+            wan.up.set_capacity(setting.up_capacity_bps);
+        }
+        if setting.down_capacity_bps != was.1 {
+            wan.down.set_capacity(setting.down_capacity_bps);
+        }
+        wan.tier.store(setting.tier, Relaxed);
+        self.publish(settings);
+        Ok(())
+    }
+
+    /// Removes the WAN at this position, and returns it.
+    pub(crate) fn remove(&self, settings: &mut Settings, at: usize) -> Result<Setting> {
         let old = settings.wans.remove(at).map_err(|_| ENOENT)?;
         self.set_link(old.id, Link::default());
         self.publish(settings);
-        Ok(old.id)
+        Ok(old)
     }
 
     fn publish(&self, settings: &mut Settings) {
@@ -382,14 +476,23 @@ impl Wans {
         if let Some(wan) = self.wan(id) {
             wan.ifindex.store(link.ifindex, Relaxed);
             wan.is_tunnel.store(link.is_tunnel, Relaxed);
-            wan.is_up.store(link.is_up, Relaxed);
+            wan.is_routed.store(link.is_routed, Relaxed);
+            wan.is_open.store(link.is_open, Relaxed);
         }
     }
 
-    /// Nothing more is placed.
+    /// Nothing more is placed on a WAN.
+    pub(crate) fn close(&self, id: u8) {
+        if let Some(wan) = self.wan(id) {
+            wan.is_open.store(false, Relaxed);
+        }
+    }
+
+    /// Nothing more is placed anywhere.
     pub(crate) fn take_down(&self) {
         for (_, wan) in self.in_use() {
-            wan.is_up.store(false, Relaxed);
+            wan.is_open.store(false, Relaxed);
+            wan.is_routed.store(false, Relaxed);
         }
     }
 
@@ -457,7 +560,7 @@ impl Wans {
         let given = settings.wans.iter().filter(|w| w.up_capacity_bps != 0);
         let up = given
             .filter_map(|w| self.wan(w.id))
-            .filter(|w| w.is_up.load(Relaxed))
+            .filter(|w| w.is_open.load(Relaxed))
             .map(|w| w.up.load());
         let was = self.is_overloaded.load(Relaxed);
         self.is_overloaded

@@ -9,7 +9,8 @@ use super::{
     netns::{
         Net,
         Owner, //
-    }, //
+    },
+    tcp::Reset, //
 };
 use core::{
     mem::MaybeUninit,
@@ -165,6 +166,16 @@ impl Conn {
     /// Clears bits of the mark.
     pub(crate) fn clear_mark(&self, mask: u32) {
         self.mark_atomic().fetch_and(!mask, Relaxed);
+    }
+
+    /// A reset for the end that sends in direction `dir`, if the connection is one of TCP, and alive.
+    pub(crate) fn reset(&self, dir: Dir) -> Option<Reset> {
+        let mut raw = MaybeUninit::uninit();
+        // SAFETY: The conntrack is valid, and an IPv4 one; `raw` is written when the answer is yes.
+        unsafe {
+            bindings::mwb_helper_ct_reset(self.as_ptr(), dir as c_uint, raw.as_mut_ptr())
+                .then(|| Reset(raw.assume_init()))
+        }
     }
 
     /// The word of `dir` in the labels, if the connection has labels.

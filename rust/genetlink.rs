@@ -13,7 +13,14 @@ use super::{
 };
 use core::{
     net::Ipv4Addr,
-    ptr::NonNull, //
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicPtr,
+        Ordering::{
+            Acquire,
+            Release, //
+        }, //
+    }, //
 };
 use kernel::{
     error::to_result,
@@ -520,6 +527,61 @@ impl Answer {
     }
 }
 
+/// The family that notices are of, while it is registered.
+static FAMILY: AtomicPtr<bindings::genl_family> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Sends a message, which `fill` writes, to whoever listens to a group of the family, given by its number;
+/// to nobody without memory. May sleep.
+pub(crate) fn notify(net: &Net, group: usize, cmd: u8, fill: impl FnOnce(&mut Answer) -> Result) {
+    const PAYLOAD: usize = 512;
+    let family = FAMILY.load(Acquire);
+    if family.is_null() {
+        return;
+    }
+    let group = group as c_uint;
+    // SAFETY: The family is registered, or was: its memory is the module's, and outlives every instance.
+    unsafe {
+        let skb = bindings::mwb_helper_genl_notice_new(family, net.as_ptr(), group, PAYLOAD);
+        if skb.is_null() {
+            return;
+        }
+        let hdr = bindings::mwb_helper_genl_notice_put(skb, family, cmd);
+        let filled = NonNull::new(hdr).is_some_and(|hdr| {
+            let mut answer = Answer { skb, hdr };
+            let filled = fill(&mut answer).is_ok();
+            answer.end();
+            filled
+        });
+        if filled {
+            bindings::mwb_helper_genl_notice_send(family, net.as_ptr(), skb, group);
+        } else {
+            bindings::mwb_helper_nlmsg_free(skb);
+        }
+    }
+}
+
+/// A multicast group of a family.
+#[repr(transparent)]
+pub(crate) struct Group(bindings::genl_multicast_group);
+
+// SAFETY: Read only.
+unsafe impl Sync for Group {}
+
+impl Group {
+    /// At most fifteen bytes of the name are used.
+    pub(crate) const fn new(name: &str) -> Self {
+        // SAFETY: All bytes 0 is a valid `genl_multicast_group`.
+        let mut raw: bindings::genl_multicast_group = unsafe { core::mem::zeroed() };
+        let bytes = name.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() && at < raw.name.len() - 1 {
+            raw.name[at] = bytes[at] as _;
+            at += 1;
+        }
+        Self(raw)
+    }
+}
+
 /// A family that is registered until this is dropped.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Family {
@@ -538,6 +600,7 @@ impl Family {
         name: &'static str,
         version: u8,
         ops: &'static [Op],
+        groups: &'static [Group],
         module: &'static ThisModule,
     ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
@@ -553,6 +616,8 @@ impl Family {
                 raw.set_parallel_ops(1);
                 raw.n_split_ops = ops.len() as u8;
                 raw.split_ops = ops.as_ptr().cast();
+                raw.n_mcgrps = groups.len() as u8;
+                raw.mcgrps = groups.as_ptr().cast();
                 // Also the reserved fields of the header.
                 raw.resv_start_op = 1;
                 raw.module = module.as_ptr().cast();
@@ -560,7 +625,9 @@ impl Family {
                 to_result(unsafe {
                     slot.write(raw);
                     bindings::genl_register_family(slot)
-                })
+                })?;
+                FAMILY.store(slot, Release);
+                Ok::<(), Error>(())
             }),
         } )
     }
@@ -569,6 +636,7 @@ impl Family {
 #[pinned_drop]
 impl PinnedDrop for Family {
     fn drop(self: Pin<&mut Self>) {
+        FAMILY.store(core::ptr::null_mut(), Release);
         // SAFETY: It is registered while it exists.
         unsafe { bindings::genl_unregister_family(self.raw.get()) };
     }

@@ -27,6 +27,7 @@
 #include <net/netns/generic.h>
 #include <net/route.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 #include <net/vxlan.h>
 #include <net/xfrm.h>
 
@@ -484,14 +485,9 @@ int mwb_helper_rtnl_open(struct net *net, u32 groups, struct socket **res)
 	if (err)
 		return err;
 	err = kernel_bind(sock, (struct sockaddr_unsized *)&addr, sizeof(addr));
-	/* Without the first a dump takes no filter and walks every route there is; the second keeps a
-	 * listener that lost a message listening.
-	 */
+	/* Without it a dump takes no filter and walks every route there is. */
 	if (!err)
 		err = sock->ops->setsockopt(sock, SOL_NETLINK, NETLINK_GET_STRICT_CHK,
-					    KERNEL_SOCKPTR(&one), sizeof(one));
-	if (!err && groups)
-		err = sock->ops->setsockopt(sock, SOL_NETLINK, NETLINK_NO_ENOBUFS,
 					    KERNEL_SOCKPTR(&one), sizeof(one));
 	if (err) {
 		sock_release(sock);
@@ -519,33 +515,55 @@ int mwb_helper_rtnl_recv(struct socket *sock, void *buf, size_t len)
 	return kernel_recvmsg(sock, &msg, &vec, 1, len, MSG_DONTWAIT);
 }
 
-/* Long enough for the other messages of one change to arrive, short enough for nobody to wait. */
-#define MWB_RTNL_SETTLE_MS 20
+/* Of this socket, 0 if it has none. */
+u32 mwb_helper_rtnl_portid(struct socket *sock)
+{
+	struct sockaddr_nl addr = {};
+
+	return kernel_getsockname(sock, (struct sockaddr *)&addr) < 0 ? 0 : addr.nl_pid;
+}
+
+static void mwb_rtnl_tell(struct sock *sk, const struct sk_buff *skb)
+{
+	struct mwb_ears *ears;
+
+	read_lock_bh(&sk->sk_callback_lock);
+	ears = sk->sk_user_data;
+	if (ears)
+		ears->hear(ears, skb ? skb->data : NULL, skb ? skb->len : 0);
+	read_unlock_bh(&sk->sk_callback_lock);
+}
 
 static void mwb_rtnl_data_ready(struct sock *sk)
 {
-	struct delayed_work *work;
+	struct sk_buff *skb;
 
-	/* That something was said is all that counts. */
-	skb_queue_purge(&sk->sk_receive_queue);
-	read_lock_bh(&sk->sk_callback_lock);
-	work = sk->sk_user_data;
-	if (work)
-		mwb_helper_schedule(work, MWB_RTNL_SETTLE_MS);
-	read_unlock_bh(&sk->sk_callback_lock);
+	while ((skb = skb_dequeue(&sk->sk_receive_queue))) {
+		mwb_rtnl_tell(sk, skb);
+		consume_skb(skb);
+	}
+}
+
+/* Messages were lost. */
+static void mwb_rtnl_error_report(struct sock *sk)
+{
+	mwb_rtnl_tell(sk, NULL);
 }
 
 /* What all of these sockets have before. */
 static void (*mwb_rtnl_default_ready)(struct sock *sk);
+static void (*mwb_rtnl_default_error)(struct sock *sk);
 
-void mwb_helper_rtnl_listen(struct socket *sock, struct delayed_work *work)
+void mwb_helper_rtnl_listen(struct socket *sock, struct mwb_ears *ears)
 {
 	struct sock *sk = sock->sk;
 
 	write_lock_bh(&sk->sk_callback_lock);
-	sk->sk_user_data = work;
+	sk->sk_user_data = ears;
 	WRITE_ONCE(mwb_rtnl_default_ready, sk->sk_data_ready);
+	WRITE_ONCE(mwb_rtnl_default_error, sk->sk_error_report);
 	sk->sk_data_ready = mwb_rtnl_data_ready;
+	sk->sk_error_report = mwb_rtnl_error_report;
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
@@ -556,7 +574,120 @@ void mwb_helper_rtnl_unlisten(struct socket *sock)
 	write_lock_bh(&sk->sk_callback_lock);
 	sk->sk_user_data = NULL;
 	sk->sk_data_ready = READ_ONCE(mwb_rtnl_default_ready);
+	sk->sk_error_report = READ_ONCE(mwb_rtnl_default_error);
 	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+/* notifiers */
+
+struct net_device *mwb_helper_notifier_dev(void *ptr)
+{
+	return netdev_notifier_info_to_dev(ptr);
+}
+
+struct net_device *mwb_helper_ifa_dev(const struct in_ifaddr *ifa)
+{
+	return ifa->ifa_dev->dev;
+}
+
+bool mwb_helper_dev_is_in(const struct net_device *dev, const struct net *net)
+{
+	return net_eq(dev_net(dev), net);
+}
+
+/* TCP resets */
+
+/*
+ * What tells one end of a TCP connection that the other one is gone: `dir` is the direction that this
+ * end sends in. False if it is no such connection, or over. Of the two numbers one is what the end
+ * expects next: the end of all that it was sent, or, should part of that not have reached it, the last
+ * that it has acknowledged.
+ */
+bool mwb_helper_ct_reset(const struct nf_conn *ct, enum ip_conntrack_dir dir, struct mwb_reset *reset)
+{
+	const struct nf_conntrack_tuple *tuple = nf_ct_tuple(ct, dir);
+	const struct ip_ct_tcp *tcp = &ct->proto.tcp;
+
+	if (nf_ct_protonum(ct) != IPPROTO_TCP)
+		return false;
+	switch (READ_ONCE(tcp->state)) {
+	case TCP_CONNTRACK_SYN_SENT:
+	case TCP_CONNTRACK_SYN_RECV:
+	case TCP_CONNTRACK_ESTABLISHED:
+	case TCP_CONNTRACK_FIN_WAIT:
+	case TCP_CONNTRACK_CLOSE_WAIT:
+	case TCP_CONNTRACK_LAST_ACK:
+		break;
+	default:
+		return false;
+	}
+	*reset = (struct mwb_reset){
+		.saddr = tuple->dst.u3.ip,
+		.daddr = tuple->src.u3.ip,
+		.sport = tuple->dst.u.tcp.port,
+		.dport = tuple->src.u.tcp.port,
+		.seqs = { READ_ONCE(tcp->seen[!dir].td_end), READ_ONCE(tcp->seen[dir].td_maxack) },
+		.ack = READ_ONCE(tcp->seen[dir].td_end),
+	};
+	return true;
+}
+
+static void mwb_reset_send(struct net *net, const struct mwb_reset *reset, u32 seq)
+{
+	struct flowi4 fl4 = {
+		.daddr = reset->daddr,
+		.saddr = reset->saddr,
+		.fl4_sport = reset->sport,
+		.fl4_dport = reset->dport,
+		.flowi4_proto = IPPROTO_TCP,
+		.flowi4_scope = RT_SCOPE_UNIVERSE,
+		.flowi4_flags = FLOWI_FLAG_ANYSRC,	/* in the name of the other end */
+	};
+	struct rtable *rt = ip_route_output_key(net, &fl4);
+	struct sk_buff *skb;
+	struct tcphdr *th;
+	struct iphdr *iph;
+
+	if (IS_ERR(rt))
+		return;
+	skb = alloc_skb(LL_MAX_HEADER + sizeof(*iph) + sizeof(*th), GFP_KERNEL);
+	if (!skb) {
+		ip_rt_put(rt);
+		return;
+	}
+	skb_reserve(skb, LL_MAX_HEADER);
+	skb_dst_set(skb, &rt->dst);
+	skb->protocol = htons(ETH_P_IP);
+	skb_reset_network_header(skb);
+	iph = skb_put_zero(skb, sizeof(*iph));
+	iph->version = 4;
+	iph->ihl = sizeof(*iph) / 4;
+	iph->frag_off = htons(IP_DF);
+	iph->ttl = ip4_dst_hoplimit(&rt->dst);
+	iph->protocol = IPPROTO_TCP;
+	iph->saddr = reset->saddr;
+	iph->daddr = reset->daddr;
+	skb_set_transport_header(skb, sizeof(*iph));
+	th = skb_put_zero(skb, sizeof(*th));
+	th->source = reset->sport;
+	th->dest = reset->dport;
+	th->seq = htonl(seq);
+	th->ack_seq = htonl(reset->ack);
+	th->doff = sizeof(*th) / 4;
+	th->rst = 1;
+	th->ack = 1;
+	th->check = tcp_v4_check(sizeof(*th), iph->saddr, iph->daddr, csum_partial(th, sizeof(*th), 0));
+	/* The connection that it is about is no more, and it is not to look like the first of another one. */
+	nf_ct_set(skb, NULL, IP_CT_UNTRACKED);
+	ip_local_out(net, NULL, skb);
+}
+
+void mwb_helper_reset_send(struct net *net, const struct mwb_reset *reset)
+{
+	mwb_reset_send(net, reset, reset->seqs[0]);
+	if (reset->seqs[1] != reset->seqs[0])
+		mwb_reset_send(net, reset, reset->seqs[1]);
+	cond_resched();
 }
 
 /* genetlink */
@@ -608,6 +739,26 @@ void mwb_helper_genlmsg_end(struct sk_buff *skb, void *hdr)
 void mwb_helper_genlmsg_cancel(struct sk_buff *skb, void *hdr)
 {
 	genlmsg_cancel(skb, hdr);
+}
+
+/* NULL when nobody listens, or there is no memory. */
+struct sk_buff *mwb_helper_genl_notice_new(const struct genl_family *family, struct net *net,
+					   unsigned int group, size_t payload)
+{
+	if (!genl_has_listeners(family, net, group))
+		return NULL;
+	return genlmsg_new(payload, GFP_KERNEL);
+}
+
+void *mwb_helper_genl_notice_put(struct sk_buff *skb, const struct genl_family *family, u8 cmd)
+{
+	return genlmsg_put(skb, 0, 0, family, 0, cmd);
+}
+
+void mwb_helper_genl_notice_send(const struct genl_family *family, struct net *net,
+				 struct sk_buff *skb, unsigned int group)
+{
+	genlmsg_multicast_netns(family, net, skb, 0, group, GFP_KERNEL);
 }
 
 int mwb_helper_genlmsg_reply(struct sk_buff *skb, struct genl_info *info)

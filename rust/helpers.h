@@ -10,6 +10,7 @@
 #include <net/netfilter/nf_conntrack.h>
 
 struct delayed_work;
+struct in_ifaddr;
 struct socket;
 
 /* netns */
@@ -86,8 +87,36 @@ void mwb_helper_bh_enable(void);
 int mwb_helper_rtnl_open(struct net *net, u32 groups, struct socket **sock);
 int mwb_helper_rtnl_send(struct socket *sock, void *buf, size_t len);
 int mwb_helper_rtnl_recv(struct socket *sock, void *buf, size_t len);
-void mwb_helper_rtnl_listen(struct socket *sock, struct delayed_work *work);
+u32 mwb_helper_rtnl_portid(struct socket *sock);
+
+/* Who is told of every datagram that a socket receives; of NULL when some were lost. Must not sleep. */
+struct mwb_ears {
+	void (*hear)(struct mwb_ears *ears, const void *bytes, size_t len);
+};
+
+void mwb_helper_rtnl_listen(struct socket *sock, struct mwb_ears *ears);
 void mwb_helper_rtnl_unlisten(struct socket *sock);
+
+/* notifiers */
+
+struct net_device *mwb_helper_notifier_dev(void *ptr);
+struct net_device *mwb_helper_ifa_dev(const struct in_ifaddr *ifa);
+bool mwb_helper_dev_is_in(const struct net_device *dev, const struct net *net);
+
+/* TCP resets */
+
+struct mwb_reset {
+	__be32 saddr;
+	__be32 daddr;
+	__be16 sport;
+	__be16 dport;
+	u32 seqs[2];	/* one of them is acceptable */
+	u32 ack;
+};
+
+bool mwb_helper_ct_reset(const struct nf_conn *ct, enum ip_conntrack_dir dir,
+			 struct mwb_reset *reset);
+void mwb_helper_reset_send(struct net *net, const struct mwb_reset *reset);
 
 /* genetlink */
 struct net *mwb_helper_genl_info_net(const struct genl_info *info);
@@ -99,6 +128,11 @@ int mwb_helper_skb_len(const struct sk_buff *skb);
 struct sk_buff *mwb_helper_genlmsg_new(size_t payload);
 void mwb_helper_genlmsg_end(struct sk_buff *skb, void *hdr);
 void mwb_helper_genlmsg_cancel(struct sk_buff *skb, void *hdr);
+struct sk_buff *mwb_helper_genl_notice_new(const struct genl_family *family, struct net *net,
+					   unsigned int group, size_t payload);
+void *mwb_helper_genl_notice_put(struct sk_buff *skb, const struct genl_family *family, u8 cmd);
+void mwb_helper_genl_notice_send(const struct genl_family *family, struct net *net,
+				 struct sk_buff *skb, unsigned int group);
 int mwb_helper_genlmsg_reply(struct sk_buff *skb, struct genl_info *info);
 void mwb_helper_nlmsg_free(struct sk_buff *skb);
 int mwb_helper_nla_put_u64(struct sk_buff *skb, int attr, u64 value, int pad);

@@ -58,6 +58,11 @@ impl Device {
         unsafe { bindings::mwb_helper_dev_is_l3mdev(self.as_ptr()) }
     }
 
+    pub(crate) fn is_in(&self, net: &Net) -> bool {
+        // SAFETY: Both are valid.
+        unsafe { bindings::mwb_helper_dev_is_in(self.as_ptr(), net.as_ptr()) }
+    }
+
     /// `name` must fit a device, or it is nobody's.
     pub(crate) fn has_name(&self, name: &CStr) -> bool {
         // SAFETY: By the type invariant; the name ends in a NUL.
@@ -90,10 +95,6 @@ impl Device {
     /// Administratively up.
     pub(crate) fn is_up(&self) -> bool {
         self.flags() & bindings::net_device_flags_IFF_UP != 0
-    }
-
-    pub(crate) fn is_loopback(&self) -> bool {
-        self.flags() & bindings::net_device_flags_IFF_LOOPBACK != 0
     }
 
     /// It has one neighbour at most, so that a route needs no gateway.
@@ -150,6 +151,12 @@ impl Drop for Held {
         // SAFETY: By the type invariant.
         unsafe { bindings::mwb_helper_dev_put(self.0.as_ptr()) };
     }
+}
+
+/// Whether a device can have this name.
+pub(crate) fn is_valid_name(name: &CStr) -> bool {
+    // SAFETY: The name ends in a NUL.
+    unsafe { bindings::dev_valid_name(name.as_char_ptr()) }
 }
 
 /// Whether the device with this index exists, is up and has a carrier, at this very moment.

@@ -16,10 +16,14 @@ mod mwb_choice;
 mod mwb_config;
 #[path = "../mwb_entry.rs"]
 mod mwb_entry;
+#[path = "../mwb_event.rs"]
+mod mwb_event;
 #[path = "../mwb_genl.rs"]
 mod mwb_genl;
 #[path = "../mwb_genl_policy.rs"]
 mod mwb_genl_policy;
+#[path = "../mwb_handover.rs"]
+mod mwb_handover;
 #[path = "../mwb_instance.rs"]
 mod mwb_instance;
 #[path = "../mwb_main.rs"]
@@ -38,6 +42,8 @@ mod mwb_policy;
 mod mwb_route;
 #[path = "../mwb_router.rs"]
 mod mwb_router;
+#[path = "../mwb_rtnl.rs"]
+mod mwb_rtnl;
 #[path = "../mwb_sync.rs"]
 mod mwb_sync;
 #[path = "../mwb_wan.rs"]

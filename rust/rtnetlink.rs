@@ -12,10 +12,14 @@ use super::{
         Work, //
     }, //
 };
-use core::ptr::NonNull;
+use core::{
+    marker::PhantomPinned,
+    ptr::NonNull, //
+};
 use kernel::{
     error::to_result,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 
 /// The numbers of the protocol, as the kernel's headers have them.
@@ -47,13 +51,18 @@ pub(crate) mod number {
         MWB_RTA_PREFSRC as RTA_PREFSRC,
         MWB_RTA_PRIORITY as RTA_PRIORITY,
         MWB_RTA_TABLE as RTA_TABLE,
+        MWB_RTM_DELADDR as RTM_DELADDR,
+        MWB_RTM_DELLINK as RTM_DELLINK,
         MWB_RTM_DELROUTE as RTM_DELROUTE,
         MWB_RTM_DELRULE as RTM_DELRULE,
         MWB_RTM_F_CLONED as RTM_F_CLONED,
         MWB_RTM_GETROUTE as RTM_GETROUTE,
         MWB_RTM_GETRULE as RTM_GETRULE,
+        MWB_RTM_NEWADDR as RTM_NEWADDR,
+        MWB_RTM_NEWLINK as RTM_NEWLINK,
         MWB_RTM_NEWROUTE as RTM_NEWROUTE,
         MWB_RTM_NEWRULE as RTM_NEWRULE,
+        MWB_RTNH_F_ONLINK as RTNH_F_ONLINK,
         MWB_RTNLGRP_IPV4_IFADDR as RTNLGRP_IPV4_IFADDR,
         MWB_RTNLGRP_IPV4_NETCONF as RTNLGRP_IPV4_NETCONF,
         MWB_RTNLGRP_IPV4_ROUTE as RTNLGRP_IPV4_ROUTE,
@@ -101,6 +110,12 @@ impl Socket {
         Self::open(net, &[])
     }
 
+    /// The number that this socket's messages come from.
+    pub(crate) fn portid(&self) -> u32 {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::mwb_helper_rtnl_portid(self.0.as_ptr()) }
+    }
+
     /// Sends a request; its answer is there when this returns. May sleep; RTNL must not be held.
     pub(crate) fn send(&self, request: &mut [u8]) -> Result {
         // SAFETY: By the type invariant; the buffer is as long as it says.
@@ -132,29 +147,75 @@ impl Drop for Socket {
     }
 }
 
-/// Runs a work item whenever something is said in some multicast groups.
-pub(crate) struct Listener<T: Task> {
-    sock: Socket,
-    work: Pin<KBox<Work<T>>>,
+/// Who listens to multicast groups.
+pub(crate) trait Hear: Task {
+    /// Hears a datagram, or that some were lost; must not sleep. `Some(delay_ms)` asks for a run.
+    fn hear(&self, datagram: Option<&[u8]>) -> Option<u32>;
 }
 
-impl<T: Task> Listener<T> {
-    /// `groups` are `RTNLGRP_*`, none above 32.
-    pub(crate) fn new(net: Owner, groups: &[u32], work: Pin<KBox<Work<T>>>) -> Result<Self> {
-        let sock = Socket::open(net, groups)?;
-        // SAFETY: Both are valid; `drop` makes the socket forget the work item before it goes.
-        unsafe { bindings::mwb_helper_rtnl_listen(sock.0.as_ptr(), work.as_ptr()) };
-        Ok(Self { sock, work })
+/// Calls [`Hear::hear`] whenever something is said in some multicast groups, until it is dropped.
+pub(crate) struct Listener<T: Hear>(Pin<KBox<Ears<T>>>);
+
+/// # Invariants
+///
+/// `raw.hear` is `Ears::<T>::hear`, and `sock` tells only what is pinned here.
+#[repr(C)]
+struct Ears<T: Hear> {
+    raw: bindings::mwb_ears,
+    sock: Socket,
+    task: Arc<T>,
+    work: Pin<KBox<Work<T>>>,
+    _pinned: PhantomPinned,
+}
+
+impl<T: Hear> Listener<T> {
+    /// `groups` are `RTNLGRP_*`, none above 32. `work` is that of `task`.
+    pub(crate) fn new(
+        net: Owner,
+        groups: &[u32],
+        task: Arc<T>,
+        work: Pin<KBox<Work<T>>>,
+    ) -> Result<Self> {
+        let ears = KBox::pin(
+            Ears {
+                raw: bindings::mwb_ears {
+                    hear: Some(Ears::<T>::hear),
+                },
+                sock: Socket::open(net, groups)?,
+                task,
+                work,
+                _pinned: PhantomPinned,
+            },
+            GFP_KERNEL,
+        )?;
+        let raw = core::ptr::from_ref(&ears.raw).cast_mut();
+        // SAFETY: Both are valid, and pinned; `drop` makes the socket forget them before they go.
+        unsafe { bindings::mwb_helper_rtnl_listen(ears.sock.0.as_ptr(), raw) };
+        Ok(Self(ears))
     }
 
     pub(crate) fn work(&self) -> &Work<T> {
-        &self.work
+        &self.0.work
     }
 }
 
-impl<T: Task> Drop for Listener<T> {
+impl<T: Hear> Ears<T> {
+    unsafe extern "C" fn hear(ears: *mut bindings::mwb_ears, bytes: *const c_void, len: usize) {
+        const { assert!(core::mem::offset_of!(Self, raw) == 0) };
+        // SAFETY: The socket calls with what `Listener::new` gave it, which is the first member of `Self`.
+        let this = unsafe { &*ears.cast::<Self>() };
+        // SAFETY: The datagram is as long as it says.
+        let datagram = (!bytes.is_null())
+            .then(|| unsafe { core::slice::from_raw_parts(bytes.cast::<u8>(), len) });
+        if let Some(delay_ms) = this.task.hear(datagram) {
+            this.work.schedule(delay_ms);
+        }
+    }
+}
+
+impl<T: Hear> Drop for Listener<T> {
     fn drop(&mut self) {
         // SAFETY: `new` has set it up.
-        unsafe { bindings::mwb_helper_rtnl_unlisten(self.sock.0.as_ptr()) };
+        unsafe { bindings::mwb_helper_rtnl_unlisten(self.0.sock.0.as_ptr()) };
     }
 }

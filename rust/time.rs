@@ -23,6 +23,12 @@ pub(crate) fn monotonic_ns() -> u64 {
     (unsafe { bindings::ktime_get() }) as u64
 }
 
+/// Nanoseconds since 1970.
+pub(crate) fn real_ns() -> u64 {
+    // SAFETY: May be called from any context but NMI.
+    (unsafe { bindings::ktime_get_with_offset(bindings::tk_offsets_TK_OFFS_REAL) }) as u64
+}
+
 /// A random number, not predictable from earlier ones.
 pub(crate) fn random_u32() -> u32 {
     // SAFETY: May be called from any context.

@@ -55,10 +55,6 @@ impl<T: Task> Work<T> {
         unsafe { bindings::mwb_helper_schedule(self.raw.get(), delay_ms) };
     }
 
-    pub(super) fn as_ptr(&self) -> *mut bindings::delayed_work {
-        self.raw.get()
-    }
-
     unsafe extern "C" fn run(work: *mut bindings::work_struct) {
         // A `work_struct` is the first member of a `delayed_work`, and that of `Self`.
         const { assert!(core::mem::offset_of!(bindings::delayed_work, work) == 0) };

@@ -7,9 +7,12 @@
 #define MWB_FAMILY_NAME		"mwb"
 #define MWB_FAMILY_VERSION	1
 
+#define MWB_MCGRP_EVENTS	"events"
+
 #define MWB_WAN_MAX		250
 #define MWB_WAN_NAME_LEN	15
 #define MWB_RATE_MAX		10000000000000
+#define MWB_TIER_MAX		16
 #define MWB_GROUP_MAX		64
 #define MWB_POLICY_MAX		262144
 #define MWB_POLICY_PREF		1000
@@ -20,24 +23,87 @@
 
 /**
  * enum mwb_wan_state - Whether a WAN takes connections, or the first reason
- *   why it does not.
+ *   why it does not. From dead on, it has its rule and its routes.
+ * @MWB_WAN_STATE_DISABLED: Switched off on request.
  * @MWB_WAN_STATE_DOWN: The device is administratively down, or does not exist.
  * @MWB_WAN_STATE_NO_CARRIER: The device is up, but its link is not.
  * @MWB_WAN_STATE_NO_ADDRESS: The device has no IPv4 address.
- * @MWB_WAN_STATE_NO_GATEWAY: No gateway is given and the device is not
- *   point-to-point, or the gateway is off the link.
- * @MWB_WAN_STATE_FILTERED: The kernel would drop what this WAN receives, since
- *   its rp_filter is 1 without src_valid_mark and another WAN is the first.
+ * @MWB_WAN_STATE_NO_GATEWAY: No gateway is given or learned and the device is
+ *   not point-to-point, or the gateway is off the link.
+ * @MWB_WAN_STATE_FILTERED: The kernel would drop what this WAN receives.
+ * @MWB_WAN_STATE_DEAD: A health check has reported that it leads nowhere.
+ * @MWB_WAN_STATE_DRAIN: The connections that it has go on; on request, it gets
+ *   no new ones.
  * @MWB_WAN_STATE_UP: Routes are in place; new connections may be given to this
  *   WAN.
  */
 enum mwb_wan_state {
+	MWB_WAN_STATE_DISABLED,
 	MWB_WAN_STATE_DOWN,
 	MWB_WAN_STATE_NO_CARRIER,
 	MWB_WAN_STATE_NO_ADDRESS,
 	MWB_WAN_STATE_NO_GATEWAY,
 	MWB_WAN_STATE_FILTERED,
+	MWB_WAN_STATE_DEAD,
+	MWB_WAN_STATE_DRAIN,
 	MWB_WAN_STATE_UP,
+};
+
+/**
+ * enum mwb_wan_reason - What put a WAN into its state.
+ * @MWB_WAN_REASON_REQUEST: Somebody asked for it.
+ * @MWB_WAN_REASON_NO_DEVICE: No device has the name.
+ * @MWB_WAN_REASON_OTHER_WAN: The device is that of another WAN, which has it
+ *   by another name.
+ * @MWB_WAN_REASON_DEVICE_DOWN: The device was set down.
+ * @MWB_WAN_REASON_CARRIER: The device has lost its carrier.
+ * @MWB_WAN_REASON_ADDRESS: The device has no address.
+ * @MWB_WAN_REASON_GATEWAY: There is no gateway, neither given nor in a default
+ *   route that main has for the device.
+ * @MWB_WAN_REASON_OFF_LINK: The gateway is in none of the device's networks.
+ * @MWB_WAN_REASON_ROUTE: The kernel refused the default route.
+ * @MWB_WAN_REASON_RP_FILTER: The kernel would drop what comes in, since
+ *   rp_filter is 1 without src_valid_mark and another WAN is the first.
+ * @MWB_WAN_REASON_HEALTH: A health check has reported it.
+ * @MWB_WAN_REASON_READY: Nothing is missing.
+ */
+enum mwb_wan_reason {
+	MWB_WAN_REASON_REQUEST,
+	MWB_WAN_REASON_NO_DEVICE,
+	MWB_WAN_REASON_OTHER_WAN,
+	MWB_WAN_REASON_DEVICE_DOWN,
+	MWB_WAN_REASON_CARRIER,
+	MWB_WAN_REASON_ADDRESS,
+	MWB_WAN_REASON_GATEWAY,
+	MWB_WAN_REASON_OFF_LINK,
+	MWB_WAN_REASON_ROUTE,
+	MWB_WAN_REASON_RP_FILTER,
+	MWB_WAN_REASON_HEALTH,
+	MWB_WAN_REASON_READY,
+};
+
+/**
+ * enum mwb_wan_admin - What is asked of a WAN.
+ * @MWB_WAN_ADMIN_ENABLED: It takes connections while it can.
+ * @MWB_WAN_ADMIN_DRAIN: It keeps the connections that it has, and gets no new
+ *   ones.
+ * @MWB_WAN_ADMIN_DISABLED: It carries nothing.
+ */
+enum mwb_wan_admin {
+	MWB_WAN_ADMIN_ENABLED,
+	MWB_WAN_ADMIN_DRAIN,
+	MWB_WAN_ADMIN_DISABLED,
+};
+
+/**
+ * enum mwb_wan_health - What a health check has reported of a WAN.
+ * @MWB_WAN_HEALTH_ALIVE: It leads to the Internet; also if nobody has reported
+ *   anything.
+ * @MWB_WAN_HEALTH_DEAD: It leads nowhere.
+ */
+enum mwb_wan_health {
+	MWB_WAN_HEALTH_ALIVE,
+	MWB_WAN_HEALTH_DEAD,
 };
 
 /**
@@ -81,6 +147,33 @@ enum mwb_last_resort {
 	MWB_LAST_RESORT_UNREACHABLE,
 };
 
+/**
+ * enum mwb_on_down - What becomes of the connections of a WAN that goes down,
+ *   of those that are translated to its address. Untranslated ones go on by
+ *   the main table in any case, those of the router itself wait.
+ * @MWB_ON_DOWN_RESET: They end at once, so that they are opened anew by
+ *   another WAN; TCP clients are sent a reset.
+ * @MWB_ON_DOWN_HOLD: They wait for the WAN to come back with the same address.
+ */
+enum mwb_on_down {
+	MWB_ON_DOWN_RESET,
+	MWB_ON_DOWN_HOLD,
+};
+
+/**
+ * enum mwb_failback - What goes back when a WAN comes up again.
+ * @MWB_FAILBACK_NEW: New connections only.
+ * @MWB_FAILBACK_PAIRS: Also pairs that had to leave it, or are on a WAN of a
+ *   higher tier, with their next connection.
+ * @MWB_FAILBACK_ALL: Also the connections that are on a WAN of a higher tier
+ *   because there was none better; translated ones end, and are opened anew.
+ */
+enum mwb_failback {
+	MWB_FAILBACK_NEW,
+	MWB_FAILBACK_PAIRS,
+	MWB_FAILBACK_ALL,
+};
+
 enum {
 	MWB_A_WAN_PAD = 1,
 	MWB_A_WAN_NAME,
@@ -98,6 +191,13 @@ enum {
 	MWB_A_WAN_UP_BPS,
 	MWB_A_WAN_DOWN_BPS,
 	MWB_A_WAN_CONNECTIONS,
+	MWB_A_WAN_TIER,
+	MWB_A_WAN_ADMIN,
+	MWB_A_WAN_HEALTH,
+	MWB_A_WAN_GATEWAY_LEARNED,
+	MWB_A_WAN_REASON,
+	MWB_A_WAN_OLD_STATE,
+	MWB_A_WAN_CHANGED_NS,
 
 	__MWB_A_WAN_MAX,
 	MWB_A_WAN_MAX = (__MWB_A_WAN_MAX - 1)
@@ -145,6 +245,8 @@ enum {
 	MWB_A_CONFIG_GRANULARITY = 1,
 	MWB_A_CONFIG_PAIR_TIMEOUT,
 	MWB_A_CONFIG_LAST_RESORT,
+	MWB_A_CONFIG_ON_DOWN,
+	MWB_A_CONFIG_FAILBACK,
 	MWB_A_CONFIG_MARK_MASK,
 	MWB_A_CONFIG_RULE_PREF,
 	MWB_A_CONFIG_TABLE_BASE,
@@ -171,6 +273,10 @@ enum {
 	MWB_A_STATS_DST_SLOTS,
 	MWB_A_STATS_ROUTE_SYNCS,
 	MWB_A_STATS_ROUTE_CHANGES,
+	MWB_A_STATS_ROUTE_SYNC_NS,
+	MWB_A_STATS_ENDED,
+	MWB_A_STATS_RESETS,
+	MWB_A_STATS_RELEASED,
 
 	__MWB_A_STATS_MAX,
 	MWB_A_STATS_MAX = (__MWB_A_STATS_MAX - 1)
@@ -178,6 +284,7 @@ enum {
 
 enum {
 	MWB_CMD_WAN_ADD = 1,
+	MWB_CMD_WAN_SET,
 	MWB_CMD_WAN_DEL,
 	MWB_CMD_WAN_GET,
 	MWB_CMD_GROUP_SET,
@@ -190,6 +297,9 @@ enum {
 	MWB_CMD_CONFIG_SET,
 	MWB_CMD_CONFIG_GET,
 	MWB_CMD_STATS_GET,
+	MWB_CMD_WAN_ADD_NTF,
+	MWB_CMD_WAN_DEL_NTF,
+	MWB_CMD_WAN_CHANGE_NTF,
 
 	__MWB_CMD_MAX,
 	MWB_CMD_MAX = (__MWB_CMD_MAX - 1)

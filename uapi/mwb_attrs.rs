@@ -9,12 +9,16 @@ static WAN_ID_RANGE: Range = Range {
     max: WAN_MAX as u64,
 };
 static WAN_UP_CAPACITY_BPS_RANGE: Range = Range {
-    min: 1,
+    min: 0,
     max: RATE_MAX,
 };
 static WAN_DOWN_CAPACITY_BPS_RANGE: Range = Range {
-    min: 1,
+    min: 0,
     max: RATE_MAX,
+};
+static WAN_TIER_RANGE: Range = Range {
+    min: 1,
+    max: TIER_MAX as u64,
 };
 static POLICY_DPORT_MIN_RANGE: Range = Range { min: 0, max: 65535 };
 static POLICY_DPORT_MAX_RANGE: Range = Range { min: 0, max: 65535 };
@@ -37,6 +41,22 @@ pub(crate) static WAN_ADD: [Policy; A_WAN_MAX as usize + 1] = {
     p[A_WAN_GATEWAY4 as usize] = Policy::be32();
     p[A_WAN_UP_CAPACITY_BPS as usize] = Policy::u64_range(&WAN_UP_CAPACITY_BPS_RANGE);
     p[A_WAN_DOWN_CAPACITY_BPS as usize] = Policy::u64_range(&WAN_DOWN_CAPACITY_BPS_RANGE);
+    p[A_WAN_TIER as usize] = Policy::u32_range(&WAN_TIER_RANGE);
+    p[A_WAN_ADMIN as usize] = Policy::u32_max(2);
+    p
+};
+
+/// What `wan-set` accepts.
+pub(crate) static WAN_SET: [Policy; A_WAN_MAX as usize + 1] = {
+    let mut p = [Policy::REJECT; A_WAN_MAX as usize + 1];
+    p[A_WAN_NAME as usize] = Policy::nul_string(WAN_NAME_LEN as u16);
+    p[A_WAN_DEV as usize] = Policy::nul_string(15);
+    p[A_WAN_GATEWAY4 as usize] = Policy::be32();
+    p[A_WAN_UP_CAPACITY_BPS as usize] = Policy::u64_range(&WAN_UP_CAPACITY_BPS_RANGE);
+    p[A_WAN_DOWN_CAPACITY_BPS as usize] = Policy::u64_range(&WAN_DOWN_CAPACITY_BPS_RANGE);
+    p[A_WAN_TIER as usize] = Policy::u32_range(&WAN_TIER_RANGE);
+    p[A_WAN_ADMIN as usize] = Policy::u32_max(2);
+    p[A_WAN_HEALTH as usize] = Policy::u32_max(1);
     p
 };
 
@@ -132,6 +152,8 @@ pub(crate) static CONFIG_SET: [Policy; A_CONFIG_MAX as usize + 1] = {
     p[A_CONFIG_GRANULARITY as usize] = Policy::u32_max(1);
     p[A_CONFIG_PAIR_TIMEOUT as usize] = Policy::u32_range(&CONFIG_PAIR_TIMEOUT_RANGE);
     p[A_CONFIG_LAST_RESORT as usize] = Policy::u32_max(1);
+    p[A_CONFIG_ON_DOWN as usize] = Policy::u32_max(1);
+    p[A_CONFIG_FAILBACK as usize] = Policy::u32_max(2);
     p[A_CONFIG_MARK_MASK as usize] = Policy::u32();
     p[A_CONFIG_RULE_PREF as usize] = Policy::u32_range(&CONFIG_RULE_PREF_RANGE);
     p[A_CONFIG_TABLE_BASE as usize] = Policy::u32_range(&CONFIG_TABLE_BASE_RANGE);

@@ -5,6 +5,8 @@
 pub const FAMILY_NAME: &str = "mwb";
 /// Version of the generic netlink family.
 pub const FAMILY_VERSION: u8 = 1;
+/// Name of a multicast group.
+pub const MCGRP_EVENTS: &str = "events";
 
 /// Number of WANs that one instance can hold, if the mark mask has room for their ids; they run
 /// from 1.
@@ -13,6 +15,8 @@ pub const WAN_MAX: u32 = 250;
 pub const WAN_NAME_LEN: u32 = 15;
 /// Highest capacity, in bits per second (10 Tbit/s).
 pub const RATE_MAX: u64 = 10000000000000;
+/// Number of tiers.
+pub const TIER_MAX: u32 = 16;
 /// Number of groups that one instance can hold.
 pub const GROUP_MAX: u32 = 64;
 /// Number of policies that one instance can hold.
@@ -29,30 +33,110 @@ pub const TABLE_BASE: u32 = 7000;
 /// Default of the pair timeout, in seconds.
 pub const PAIR_TIMEOUT: u32 = 600;
 
+/// Switched off on request.
+pub const WAN_STATE_DISABLED: u32 = 0;
 /// The device is administratively down, or does not exist.
-pub const WAN_STATE_DOWN: u32 = 0;
+pub const WAN_STATE_DOWN: u32 = 1;
 /// The device is up, but its link is not.
-pub const WAN_STATE_NO_CARRIER: u32 = 1;
+pub const WAN_STATE_NO_CARRIER: u32 = 2;
 /// The device has no IPv4 address.
-pub const WAN_STATE_NO_ADDRESS: u32 = 2;
-/// No gateway is given and the device is not point-to-point, or the gateway is off the link.
-pub const WAN_STATE_NO_GATEWAY: u32 = 3;
-/// The kernel would drop what this WAN receives, since its rp_filter is 1 without src_valid_mark
-/// and another WAN is the first.
-pub const WAN_STATE_FILTERED: u32 = 4;
+pub const WAN_STATE_NO_ADDRESS: u32 = 3;
+/// No gateway is given or learned and the device is not point-to-point, or the gateway is off the
+/// link.
+pub const WAN_STATE_NO_GATEWAY: u32 = 4;
+/// The kernel would drop what this WAN receives.
+pub const WAN_STATE_FILTERED: u32 = 5;
+/// A health check has reported that it leads nowhere.
+pub const WAN_STATE_DEAD: u32 = 6;
+/// The connections that it has go on; on request, it gets no new ones.
+pub const WAN_STATE_DRAIN: u32 = 7;
 /// Routes are in place; new connections may be given to this WAN.
-pub const WAN_STATE_UP: u32 = 5;
-/// Whether a WAN takes connections, or the first reason why it does not.
-pub const WAN_STATE_NAMES: [&str; 6] = [
+pub const WAN_STATE_UP: u32 = 8;
+/// Whether a WAN takes connections, or the first reason why it does not. From dead on, it has its
+/// rule and its routes.
+pub const WAN_STATE_NAMES: [&str; 9] = [
+    "disabled",
     "down",
     "no-carrier",
     "no-address",
     "no-gateway",
     "filtered",
+    "dead",
+    "drain",
     "up",
 ];
 /// What each of these means.
-pub const WAN_STATE_DOCS: [&str; 6] = ["The device is administratively down, or does not exist.", "The device is up, but its link is not.", "The device has no IPv4 address.", "No gateway is given and the device is not point-to-point, or the gateway is off the link.", "The kernel would drop what this WAN receives, since its rp_filter is 1 without src_valid_mark and\nanother WAN is the first.\n", "Routes are in place; new connections may be given to this WAN."];
+pub const WAN_STATE_DOCS: [&str; 9] = ["Switched off on request.", "The device is administratively down, or does not exist.", "The device is up, but its link is not.", "The device has no IPv4 address.", "No gateway is given or learned and the device is not point-to-point, or the gateway is off the link.\n", "The kernel would drop what this WAN receives.", "A health check has reported that it leads nowhere.", "The connections that it has go on; on request, it gets no new ones.", "Routes are in place; new connections may be given to this WAN."];
+
+/// Somebody asked for it.
+pub const WAN_REASON_REQUEST: u32 = 0;
+/// No device has the name.
+pub const WAN_REASON_NO_DEVICE: u32 = 1;
+/// The device is that of another WAN, which has it by another name.
+pub const WAN_REASON_OTHER_WAN: u32 = 2;
+/// The device was set down.
+pub const WAN_REASON_DEVICE_DOWN: u32 = 3;
+/// The device has lost its carrier.
+pub const WAN_REASON_CARRIER: u32 = 4;
+/// The device has no address.
+pub const WAN_REASON_ADDRESS: u32 = 5;
+/// There is no gateway, neither given nor in a default route that main has for the device.
+pub const WAN_REASON_GATEWAY: u32 = 6;
+/// The gateway is in none of the device's networks.
+pub const WAN_REASON_OFF_LINK: u32 = 7;
+/// The kernel refused the default route.
+pub const WAN_REASON_ROUTE: u32 = 8;
+/// The kernel would drop what comes in, since rp_filter is 1 without src_valid_mark and another WAN
+/// is the first.
+pub const WAN_REASON_RP_FILTER: u32 = 9;
+/// A health check has reported it.
+pub const WAN_REASON_HEALTH: u32 = 10;
+/// Nothing is missing.
+pub const WAN_REASON_READY: u32 = 11;
+/// What put a WAN into its state.
+pub const WAN_REASON_NAMES: [&str; 12] = [
+    "request",
+    "no-device",
+    "other-wan",
+    "device-down",
+    "carrier",
+    "address",
+    "gateway",
+    "off-link",
+    "route",
+    "rp-filter",
+    "health",
+    "ready",
+];
+/// What each of these means.
+pub const WAN_REASON_DOCS: [&str; 12] = ["Somebody asked for it.", "No device has the name.", "The device is that of another WAN, which has it by another name.", "The device was set down.", "The device has lost its carrier.", "The device has no address.", "There is no gateway, neither given nor in a default route that main has for the device.", "The gateway is in none of the device's networks.", "The kernel refused the default route.", "The kernel would drop what comes in, since rp_filter is 1 without src_valid_mark and another WAN is\nthe first.\n", "A health check has reported it.", "Nothing is missing."];
+
+/// It takes connections while it can.
+pub const WAN_ADMIN_ENABLED: u32 = 0;
+/// It keeps the connections that it has, and gets no new ones.
+pub const WAN_ADMIN_DRAIN: u32 = 1;
+/// It carries nothing.
+pub const WAN_ADMIN_DISABLED: u32 = 2;
+/// What is asked of a WAN.
+pub const WAN_ADMIN_NAMES: [&str; 3] = ["enabled", "drain", "disabled"];
+/// What each of these means.
+pub const WAN_ADMIN_DOCS: [&str; 3] = [
+    "It takes connections while it can.",
+    "It keeps the connections that it has, and gets no new ones.",
+    "It carries nothing.",
+];
+
+/// It leads to the Internet; also if nobody has reported anything.
+pub const WAN_HEALTH_ALIVE: u32 = 0;
+/// It leads nowhere.
+pub const WAN_HEALTH_DEAD: u32 = 1;
+/// What a health check has reported of a WAN.
+pub const WAN_HEALTH_NAMES: [&str; 2] = ["alive", "dead"];
+/// What each of these means.
+pub const WAN_HEALTH_DOCS: [&str; 2] = [
+    "It leads to the Internet; also if nobody has reported anything.",
+    "It leads nowhere.",
+];
 
 /// No WAN is configured, so nothing is hooked.
 pub const CACHE_IDLE: u32 = 0;
@@ -99,6 +183,31 @@ pub const LAST_RESORT_DOCS: [&str; 2] = [
     "They are refused as unreachable, unless main has a route for them that is no default route.",
 ];
 
+/// They end at once, so that they are opened anew by another WAN; TCP clients are sent a reset.
+pub const ON_DOWN_RESET: u32 = 0;
+/// They wait for the WAN to come back with the same address.
+pub const ON_DOWN_HOLD: u32 = 1;
+/// What becomes of the connections of a WAN that goes down, of those that are translated to its
+/// address. Untranslated ones go on by the main table in any case, those of the router itself wait.
+pub const ON_DOWN_NAMES: [&str; 2] = ["reset", "hold"];
+/// What each of these means.
+pub const ON_DOWN_DOCS: [&str; 2] = [
+    "They end at once, so that they are opened anew by another WAN; TCP clients are sent a reset.",
+    "They wait for the WAN to come back with the same address.",
+];
+
+/// New connections only.
+pub const FAILBACK_NEW: u32 = 0;
+/// Also pairs that had to leave it, or are on a WAN of a higher tier, with their next connection.
+pub const FAILBACK_PAIRS: u32 = 1;
+/// Also the connections that are on a WAN of a higher tier because there was none better;
+/// translated ones end, and are opened anew.
+pub const FAILBACK_ALL: u32 = 2;
+/// What goes back when a WAN comes up again.
+pub const FAILBACK_NAMES: [&str; 3] = ["new", "pairs", "all"];
+/// What each of these means.
+pub const FAILBACK_DOCS: [&str; 3] = ["New connections only.", "Also pairs that had to leave it, or are on a WAN of a higher tier, with their next connection.", "Also the connections that are on a WAN of a higher tier because there was none better; translated\nones end, and are opened anew.\n"];
+
 pub const A_WAN_PAD: u16 = 1;
 /// Name of the WAN; unique, one to fifteen bytes, none of them white space, a control character or
 /// a slash.
@@ -109,12 +218,14 @@ pub const A_WAN_ID: u16 = 3;
 pub const A_WAN_DEV: u16 = 4;
 /// Index of the network device, 0 while it does not exist.
 pub const A_WAN_IFINDEX: u16 = 5;
-/// IPv4 address of the next router on this WAN; absent on point-to-point devices.
+/// IPv4 address of the next router on this WAN. In a request, 0.0.0.0 or none at all when adding
+/// means that it is learned: from the default route that main has for the device, of which the
+/// lowest metric counts. When reading, absent when there is none.
 pub const A_WAN_GATEWAY4: u16 = 6;
-/// Upload capacity, in bits per second. When adding, absent means unknown. When reading, absent
-/// means unknown and nothing seen yet.
+/// Upload capacity, in bits per second. In a request, 0 or none at all when adding means unknown.
+/// When reading, absent means unknown and nothing seen yet.
 pub const A_WAN_UP_CAPACITY_BPS: u16 = 7;
-/// Download capacity, in bits per second; absent as with up-capacity-bps.
+/// Download capacity, in bits per second; 0 or absent as with up-capacity-bps.
 pub const A_WAN_DOWN_CAPACITY_BPS: u16 = 8;
 /// A capacity of this WAN was not given; it is the highest rate seen so far.
 pub const A_WAN_CAPACITY_LEARNED: u16 = 9;
@@ -133,10 +244,24 @@ pub const A_WAN_UP_BPS: u16 = 14;
 pub const A_WAN_DOWN_BPS: u16 = 15;
 /// Connections that were given to this WAN since it was added.
 pub const A_WAN_CONNECTIONS: u16 = 16;
+/// A tier is used while no WAN of a lower one can take the connection; 1 if not given.
+pub const A_WAN_TIER: u16 = 17;
+/// What is asked of the WAN.
+pub const A_WAN_ADMIN: u16 = 18;
+/// What a health check has reported last; alive if none has.
+pub const A_WAN_HEALTH: u16 = 19;
+/// The gateway is learned from main, not given.
+pub const A_WAN_GATEWAY_LEARNED: u16 = 20;
+/// What put the WAN into its state.
+pub const A_WAN_REASON: u16 = 21;
+/// State before the change that is told of.
+pub const A_WAN_OLD_STATE: u16 = 22;
+/// When the state changed last, in nanoseconds since 1970 (CLOCK_REALTIME).
+pub const A_WAN_CHANGED_NS: u16 = 23;
 /// Highest attribute of this set.
-pub const A_WAN_MAX: u16 = 16;
+pub const A_WAN_MAX: u16 = 23;
 /// Names of the attributes, from number 1 on.
-pub const A_WAN_NAMES: [&str; 16] = [
+pub const A_WAN_NAMES: [&str; 23] = [
     "pad",
     "name",
     "id",
@@ -153,6 +278,13 @@ pub const A_WAN_NAMES: [&str; 16] = [
     "up-bps",
     "down-bps",
     "connections",
+    "tier",
+    "admin",
+    "health",
+    "gateway-learned",
+    "reason",
+    "old-state",
+    "changed-ns",
 ];
 
 /// Name of the group; like that of a WAN, and not that of one.
@@ -233,21 +365,27 @@ pub const A_CONFIG_GRANULARITY: u16 = 1;
 pub const A_CONFIG_PAIR_TIMEOUT: u16 = 2;
 /// What becomes of connections while no WAN is up.
 pub const A_CONFIG_LAST_RESORT: u16 = 3;
+/// What becomes of translated connections when their WAN goes down.
+pub const A_CONFIG_ON_DOWN: u16 = 4;
+/// What goes back when a WAN comes up again.
+pub const A_CONFIG_FAILBACK: u16 = 5;
 /// The bits of the mark that belong to mwb: at least three, without a gap. Can be changed while
 /// there is no WAN.
-pub const A_CONFIG_MARK_MASK: u16 = 4;
+pub const A_CONFIG_MARK_MASK: u16 = 6;
 /// Lowest preference of the policy rules; that of a WAN's rule is higher by its id. Can be changed
 /// while there is no WAN.
-pub const A_CONFIG_RULE_PREF: u16 = 5;
+pub const A_CONFIG_RULE_PREF: u16 = 7;
 /// The routing table of a WAN is this plus its id. Can be changed while there is no WAN.
-pub const A_CONFIG_TABLE_BASE: u16 = 6;
+pub const A_CONFIG_TABLE_BASE: u16 = 8;
 /// Highest attribute of this set.
-pub const A_CONFIG_MAX: u16 = 6;
+pub const A_CONFIG_MAX: u16 = 8;
 /// Names of the attributes, from number 1 on.
-pub const A_CONFIG_NAMES: [&str; 6] = [
+pub const A_CONFIG_NAMES: [&str; 8] = [
     "granularity",
     "pair-timeout",
     "last-resort",
+    "on-down",
+    "failback",
     "mark-mask",
     "rule-pref",
     "table-base",
@@ -289,10 +427,19 @@ pub const A_STATS_DST_SLOTS: u16 = 15;
 pub const A_STATS_ROUTE_SYNCS: u16 = 16;
 /// Rules and routes that those passes added or removed.
 pub const A_STATS_ROUTE_CHANGES: u16 = 17;
+/// Time that those passes have taken, in nanoseconds.
+pub const A_STATS_ROUTE_SYNC_NS: u16 = 18;
+/// Connections that were ended because their WAN went down, lost their address, or gave way to a
+/// better tier.
+pub const A_STATS_ENDED: u16 = 19;
+/// Those of them whose end was told to a TCP client, or server behind the router.
+pub const A_STATS_RESETS: u16 = 20;
+/// Untranslated connections that went on by the main table, for the same reasons.
+pub const A_STATS_RELEASED: u16 = 21;
 /// Highest attribute of this set.
-pub const A_STATS_MAX: u16 = 17;
+pub const A_STATS_MAX: u16 = 21;
 /// Names of the attributes, from number 1 on.
-pub const A_STATS_NAMES: [&str; 17] = [
+pub const A_STATS_NAMES: [&str; 21] = [
     "pad",
     "packets",
     "dst-hits",
@@ -310,35 +457,47 @@ pub const A_STATS_NAMES: [&str; 17] = [
     "dst-slots",
     "route-syncs",
     "route-changes",
+    "route-sync-ns",
+    "ended",
+    "resets",
+    "released",
 ];
 
 /// Adds a WAN.
 pub const CMD_WAN_ADD: u8 = 1;
+/// Changes the given parts of a WAN, or reports its health.
+pub const CMD_WAN_SET: u8 = 2;
 /// Removes a WAN, with its rule and routes. Its connections go on by the main table.
-pub const CMD_WAN_DEL: u8 = 2;
+pub const CMD_WAN_DEL: u8 = 3;
 /// Reads one WAN by its name, or all of them, in the order of their ids.
-pub const CMD_WAN_GET: u8 = 3;
+pub const CMD_WAN_GET: u8 = 4;
 /// Makes a group of WANs, or gives an existing one other members.
-pub const CMD_GROUP_SET: u8 = 4;
+pub const CMD_GROUP_SET: u8 = 5;
 /// Removes a group.
-pub const CMD_GROUP_DEL: u8 = 5;
+pub const CMD_GROUP_DEL: u8 = 6;
 /// Reads all groups.
-pub const CMD_GROUP_GET: u8 = 6;
+pub const CMD_GROUP_GET: u8 = 7;
 /// Adds a policy. There are no two with the same preference and the same selector.
-pub const CMD_POLICY_ADD: u8 = 7;
+pub const CMD_POLICY_ADD: u8 = 8;
 /// Removes the policy with just the given selector, else the only one that has all of the given
 /// attributes.
-pub const CMD_POLICY_DEL: u8 = 8;
+pub const CMD_POLICY_DEL: u8 = 9;
 /// Reads all policies, in the order in which they are tried.
-pub const CMD_POLICY_GET: u8 = 9;
+pub const CMD_POLICY_GET: u8 = 10;
 /// Replaces all policies at once; a connection meets either the old ones or the new ones. A policy
 /// that is among both keeps its counters. Large sets take several messages, of which only the last
 /// one has an effect.
-pub const CMD_POLICY_REPLACE: u8 = 10;
+pub const CMD_POLICY_REPLACE: u8 = 11;
 /// Changes the given parts of the configuration.
-pub const CMD_CONFIG_SET: u8 = 11;
+pub const CMD_CONFIG_SET: u8 = 12;
 /// Reads the configuration.
-pub const CMD_CONFIG_GET: u8 = 12;
+pub const CMD_CONFIG_GET: u8 = 13;
 /// Reads the counters of the instance; those of routes since it has WANs, the others since it
 /// exists.
-pub const CMD_STATS_GET: u8 = 13;
+pub const CMD_STATS_GET: u8 = 14;
+/// A WAN was added.
+pub const CMD_WAN_ADD_NTF: u8 = 15;
+/// A WAN was removed; this was its last state.
+pub const CMD_WAN_DEL_NTF: u8 = 16;
+/// The state of a WAN, its reason or its gateway changed.
+pub const CMD_WAN_CHANGE_NTF: u8 = 17;

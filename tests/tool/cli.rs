@@ -51,6 +51,21 @@ fn wrong_usage_exits_1() {
         ),
         ("wan add dsl --dev eth1 --id 0", "1..=250"),
         ("wan add dsl --dev eth1 --id 251", "1..=250"),
+        ("wan add dsl --dev eth1 --gateway Auto", "or auto"),
+        ("wan add dsl --dev eth1 --tier 0", "1..=16"),
+        ("wan add dsl --dev eth1 --tier 17", "1..=16"),
+        (
+            "wan add dsl --dev eth1 --admin off",
+            "enabled, drain, disabled",
+        ),
+        ("wan add dsl --dev eth1 --health dead", "--health"),
+        ("wan set", "<NAME>"),
+        ("wan set --tier 2", "<NAME>"),
+        ("wan set dsl", "--gateway"),
+        ("wan set dsl --tier 17", "1..=16"),
+        ("wan set dsl --health ill", "alive, dead"),
+        ("wan set dsl --id 2", "--id"),
+        ("wan set dsl --up automatic", "20mbit"),
         ("wan del", "<NAME>"),
         ("wan del a b", "'b'"),
         ("group bogus", "bogus"),
@@ -102,10 +117,13 @@ fn wrong_usage_exits_1() {
         ("config set", "--granularity"),
         ("config set --granularity host", "connection, pair"),
         ("config set --last-resort none", "main, unreachable"),
+        ("config set --on-down drop", "reset, hold"),
+        ("config set --failback none", "new, pairs, all"),
         ("config set --pair-timeout 10min", "10m"),
         ("config set --mark-mask ff", "0xff000000"),
         ("config set --rule-pref -1", "-1"),
         ("config set --table x", "x"),
+        ("monitor x", "'x'"),
         ("-n", "--netns"),
         ("completion", "SHELL"),
         ("completion sh", "bash"),
@@ -122,6 +140,7 @@ fn help_exits_0() {
         "help",
         "wan -h",
         "wan add -h",
+        "wan set -h",
         "wan del -h",
         "group -h",
         "group set -h",
@@ -130,6 +149,7 @@ fn help_exits_0() {
         "policy replace -h",
         "config set -h",
         "show -h",
+        "monitor -h",
         "-V",
     ] {
         let run = mwb(line);
@@ -177,6 +197,12 @@ fn kernel_without_mwb_exits_2() {
         for line in [
             "wan del dsl",
             "wan add dsl --dev eth1 --id 7",
+            "wan add dsl --dev eth1 --gateway auto --up auto --down auto --tier 16 --admin disabled",
+            "wan set dsl --dev ppp1 --gateway 192.0.2.1 --up 5mbit --down auto --tier 2 --admin drain",
+            "wan set dsl --gateway auto",
+            "wan set dsl --health dead",
+            "monitor",
+            "-j monitor",
             "group set fast dsl cable",
             "group del fast",
             "policy add --to main",
@@ -188,6 +214,7 @@ fn kernel_without_mwb_exits_2() {
             "policy replace -",
             "policy flush",
             "config set --granularity pair --pair-timeout 10m --last-resort unreachable",
+            "config set --on-down hold --failback pairs",
             "config set --mark-mask 0xff00 --rule-pref 100 --table 500",
         ] {
             fails(line, 2, "modprobe");
@@ -210,7 +237,10 @@ fn file_that_is_wrong_exits_2() {
             "--dport 80 --to dsl",
             "policies:1: --dport 80 needs a --proto",
         ),
-        ("--to dsl\n--to 'a b", "policies:2: there is no second '"),
+        (
+            "--to dsl\n--to 'a b",
+            "policies:2: there is no second quote",
+        ),
         ("--src 10.0.0.0/8", "policies:1: there is no --to\n"),
     ] {
         fs::write(&file, text).unwrap();
@@ -245,6 +275,10 @@ fn completions_know_the_options() {
             "replace",
             "dport",
             "unreachable",
+            "monitor",
+            "health",
+            "disabled",
+            "failback",
         ] {
             assert!(text(&run.stdout).contains(word), "{shell}: {word}");
         }

@@ -13,6 +13,8 @@ pub struct Config {
     granularity: Option<&'static str>,
     pair_timeout_s: u32,
     last_resort: Option<&'static str>,
+    on_down: Option<&'static str>,
+    failback: Option<&'static str>,
     mark_mask: u32,
     rule_pref: u32,
     table_base: u32,
@@ -28,6 +30,8 @@ impl Config {
                 A_CONFIG_GRANULARITY => config.granularity = read_enum(&GRANULARITY_NAMES),
                 A_CONFIG_PAIR_TIMEOUT => config.pair_timeout_s = read_u32(),
                 A_CONFIG_LAST_RESORT => config.last_resort = read_enum(&LAST_RESORT_NAMES),
+                A_CONFIG_ON_DOWN => config.on_down = read_enum(&ON_DOWN_NAMES),
+                A_CONFIG_FAILBACK => config.failback = read_enum(&FAILBACK_NAMES),
                 A_CONFIG_MARK_MASK => config.mark_mask = read_u32(),
                 A_CONFIG_RULE_PREF => config.rule_pref = read_u32(),
                 A_CONFIG_TABLE_BASE => config.table_base = read_u32(),
@@ -38,10 +42,13 @@ impl Config {
     }
 
     fn text(&self) -> String {
+        let named = |name: Option<&str>| name.unwrap_or("unknown").to_string();
         [
-            ("granularity", self.granularity.unwrap_or("unknown").into()),
+            ("granularity", named(self.granularity)),
             ("pair_timeout_s", self.pair_timeout_s.to_string()),
-            ("last_resort", self.last_resort.unwrap_or("unknown").into()),
+            ("last_resort", named(self.last_resort)),
+            ("on_down", named(self.on_down)),
+            ("failback", named(self.failback)),
             ("mark_mask", format!("{:#010x}", self.mark_mask)),
             ("rule_pref", self.rule_pref.to_string()),
             ("table_base", self.table_base.to_string()),
@@ -72,6 +79,8 @@ mod tests {
             u32(A_CONFIG_GRANULARITY, GRANULARITY_PAIR),
             u32(A_CONFIG_PAIR_TIMEOUT, 600),
             u32(A_CONFIG_LAST_RESORT, LAST_RESORT_UNREACHABLE),
+            u32(A_CONFIG_ON_DOWN, ON_DOWN_HOLD),
+            u32(A_CONFIG_FAILBACK, FAILBACK_PAIRS),
             u32(A_CONFIG_MARK_MASK, 0xff00),
             u32(A_CONFIG_RULE_PREF, 7000),
             u32(A_CONFIG_TABLE_BASE, 8000),
@@ -85,6 +94,7 @@ mod tests {
             serde_json::to_string(&config).unwrap(),
             concat!(
                 r#"{"granularity":"pair","pair_timeout_s":600,"last_resort":"unreachable","#,
+                r#""on_down":"hold","failback":"pairs","#,
                 r#""mark_mask":65280,"rule_pref":7000,"table_base":8000}"#
             )
         );
@@ -94,6 +104,8 @@ mod tests {
 granularity     pair
 pair_timeout_s  600
 last_resort     unreachable
+on_down         hold
+failback        pairs
 mark_mask       0x0000ff00
 rule_pref       7000
 table_base      8000
@@ -105,7 +117,9 @@ table_base      8000
     fn tolerates_what_is_missing_or_unknown() {
         assert_eq!(Config::parse(&[]), Config::default());
         let json = serde_json::to_value(Config::default()).unwrap();
-        assert!(json["granularity"].is_null() && json["last_resort"].is_null());
+        for key in ["granularity", "last_resort", "on_down", "failback"] {
+            assert!(json[key].is_null(), "{key}");
+        }
         let newer = [
             u32(A_CONFIG_GRANULARITY, GRANULARITY_NAMES.len() as u32),
             u32(A_CONFIG_MAX + 1, 7),

@@ -4,9 +4,9 @@
 
 use crate::message::{u32, Request};
 use crate::netlink::Client;
+use crate::one_of::one_of;
 use crate::time;
 use crate::uapi::*;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 #[derive(clap::Args, Default)]
 #[command(override_usage = "mwb config set <OPTIONS>")]
@@ -21,6 +21,12 @@ pub struct Args {
     /// What becomes of new connections while no WAN is up
     #[arg(long, value_name = "WHAT", value_parser = one_of(&LAST_RESORT_NAMES))]
     last_resort: Option<u32>,
+    /// What becomes of translated connections when their WAN goes down
+    #[arg(long, value_name = "WHAT", value_parser = one_of(&ON_DOWN_NAMES))]
+    on_down: Option<u32>,
+    /// What goes back when a WAN comes up again
+    #[arg(long, value_name = "WHAT", value_parser = one_of(&FAILBACK_NAMES))]
+    failback: Option<u32>,
     /// Bits of the mark that belong to mwb; only without WANs
     #[arg(long, value_name = "MASK", value_parser = mask)]
     mark_mask: Option<u32>,
@@ -30,16 +36,6 @@ pub struct Args {
     /// Number that, with the number of a WAN added, is its routing table; only without WANs
     #[arg(long, value_name = "N")]
     table: Option<u32>,
-}
-
-/// Reads the name of an enum's entry.
-fn one_of(names: &'static [&'static str]) -> impl TypedValueParser<Value = u32> {
-    let number = |name: String| names.iter().position(|known| *known == name);
-    PossibleValuesParser::new(names).try_map(move |name| {
-        number(name)
-            .and_then(|at| u32::try_from(at).ok())
-            .ok_or("no such entry")
-    })
 }
 
 fn mask(text: &str) -> Result<u32, String> {
@@ -60,6 +56,8 @@ fn request(args: &Args) -> Request {
         (A_CONFIG_GRANULARITY, args.granularity),
         (A_CONFIG_PAIR_TIMEOUT, args.pair_timeout),
         (A_CONFIG_LAST_RESORT, args.last_resort),
+        (A_CONFIG_ON_DOWN, args.on_down),
+        (A_CONFIG_FAILBACK, args.failback),
         (A_CONFIG_MARK_MASK, args.mark_mask),
         (A_CONFIG_RULE_PREF, args.rule_pref),
         (A_CONFIG_TABLE_BASE, args.table),
@@ -90,11 +88,13 @@ mod tests {
     #[test]
     fn carries_what_was_given() {
         let line = "--granularity pair --pair-timeout 10m --last-resort unreachable \
-            --mark-mask 0xff00 --rule-pref 100 --table 500";
+            --on-down hold --failback all --mark-mask 0xff00 --rule-pref 100 --table 500";
         let expected = [
             u32(A_CONFIG_GRANULARITY, GRANULARITY_PAIR),
             u32(A_CONFIG_PAIR_TIMEOUT, 600),
             u32(A_CONFIG_LAST_RESORT, LAST_RESORT_UNREACHABLE),
+            u32(A_CONFIG_ON_DOWN, ON_DOWN_HOLD),
+            u32(A_CONFIG_FAILBACK, FAILBACK_ALL),
             u32(A_CONFIG_MARK_MASK, 0xff00),
             u32(A_CONFIG_RULE_PREF, 100),
             u32(A_CONFIG_TABLE_BASE, 500),

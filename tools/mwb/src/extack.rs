@@ -93,7 +93,7 @@ impl Place {
 /// The names of the attributes that a command takes.
 fn names(command: u8) -> Option<&'static [&'static str]> {
     Some(match command {
-        CMD_WAN_ADD | CMD_WAN_DEL | CMD_WAN_GET => &A_WAN_NAMES,
+        CMD_WAN_ADD | CMD_WAN_SET | CMD_WAN_DEL | CMD_WAN_GET => &A_WAN_NAMES,
         CMD_GROUP_SET | CMD_GROUP_DEL | CMD_GROUP_GET => &A_GROUP_NAMES,
         CMD_POLICY_ADD | CMD_POLICY_DEL | CMD_POLICY_GET => &A_POLICY_NAMES,
         CMD_POLICY_REPLACE => &A_POLICIES_NAMES,
@@ -114,6 +114,10 @@ fn allowed(policy: &[u8]) -> String {
         (_, _, Some(longest)) => format!(" (at most {longest} bytes)"),
         _ => String::new(),
     }
+}
+
+pub fn socket_failed(why: io::Error) -> String {
+    format!("the netlink socket failed: {}", errno_text(why))
 }
 
 /// What the system calls an error, without Rust's "(os error 2)".
@@ -200,6 +204,7 @@ mod tests {
     fn names_the_attributes_of_every_command() {
         for (command, kind, name) in [
             (CMD_WAN_DEL, A_WAN_NAME, "name"),
+            (CMD_WAN_SET, A_WAN_TIER, "tier"),
             (CMD_GROUP_SET, A_GROUP_WAN, "wan"),
             (CMD_POLICY_ADD, A_POLICY_IIF, "iif"),
             (CMD_POLICY_DEL, A_POLICY_SRC_LEN, "src-len"),

@@ -4,17 +4,24 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
+mod clock;
 mod completion;
 mod config;
 mod config_set;
 mod dscp;
+mod event;
+mod events;
 mod extack;
+mod family;
 mod group_del;
 mod group_set;
 mod group_show;
 mod message;
+mod monitor;
 mod netlink;
 mod netns;
+mod one_of;
 mod output;
 mod policy;
 mod policy_add;
@@ -34,7 +41,8 @@ mod time;
 mod wan;
 mod wan_add;
 mod wan_del;
-mod words;
+mod wan_set;
+mod wan_settings;
 
 #[path = "../../../uapi/mwb_uapi.rs"]
 #[expect(dead_code, reason = "the module uses the rest")]
@@ -67,7 +75,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Add, remove or show WANs
+    /// Add, change, remove or show WANs
     Wan {
         #[command(subcommand)]
         verb: Option<Wan>,
@@ -91,6 +99,8 @@ enum Command {
     Show(show::Args),
     /// Show the counters of the namespace
     Stats,
+    /// Print a line for each event, until interrupted
+    Monitor,
     /// Print the completions for a shell
     Completion(completion::Args),
 }
@@ -99,6 +109,8 @@ enum Command {
 enum Wan {
     /// Add a WAN
     Add(wan_add::Args),
+    /// Change what is given, or report what a health check has found
+    Set(wan_set::Args),
     /// Remove a WAN
     Del(wan_del::Args),
     /// Show the WANs and their use
@@ -174,6 +186,7 @@ fn run(cli: Cli) -> Result<(), String> {
     match cli.command {
         Some(Command::Wan { verb: Some(verb) }) => match verb {
             Wan::Add(args) => wan_add::run(args, client),
+            Wan::Set(args) => wan_set::run(args, client),
             Wan::Del(args) => wan_del::run(args, client),
             Wan::Show(args) => show::run(args, client, output),
         },
@@ -196,6 +209,7 @@ fn run(cli: Cli) -> Result<(), String> {
         },
         Some(Command::Show(args)) => show::run(args, client, output),
         Some(Command::Stats) => stats::run(client, output),
+        Some(Command::Monitor) => monitor::run(client, output),
         _ => show::run(show::Args::default(), client, output),
     }
 }

@@ -2,11 +2,14 @@
 
 //! The family's messages: a command and attributes on the way to the kernel, attributes on the way back.
 
+use crate::extack;
 use crate::uapi::*;
 use netlink_packet_core::{
-    DecodeError, DefaultNla, Emitable, NlasIterator, ParseableParametrized, NLA_F_NESTED,
+    DecodeError, DefaultNla, Emitable, NetlinkMessage, NlasIterator, ParseableParametrized,
+    NLA_F_NESTED,
 };
-use netlink_packet_generic::{GenlFamily, GenlHeader};
+use netlink_packet_generic::{GenlFamily, GenlHeader, GenlMessage};
+use std::iter;
 use std::net::Ipv4Addr;
 
 #[derive(Debug)]
@@ -53,6 +56,24 @@ impl ParseableParametrized<[u8], GenlHeader> for Reply {
     fn parse_with_param(attrs: &[u8], _: GenlHeader) -> Result<Self, DecodeError> {
         Ok(Self(attrs.to_vec()))
     }
+}
+
+pub type Message = NetlinkMessage<GenlMessage<Reply>>;
+
+/// The messages of a datagram, up to the first that is malformed.
+pub fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Result<Message, String>> + '_ {
+    iter::from_fn(move || {
+        let message = match datagram {
+            [] => return None,
+            _ => Message::deserialize(datagram).map_err(|_| extack::MALFORMED.into()),
+        };
+        let length = message
+            .as_ref()
+            .map_or(datagram.len(), |message| message.header.length as usize);
+        let rest = datagram.get(length.next_multiple_of(4)..);
+        datagram = rest.unwrap_or_default();
+        Some(message)
+    })
 }
 
 pub fn string(kind: u16, text: &str) -> DefaultNla {
@@ -126,6 +147,17 @@ pub fn read_enum(names: &[&'static str], value: &[u8]) -> Option<&'static str> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+
+    pub fn message(kind: u16, flags: u16, sequence: u32, body: &[&[u8]]) -> Vec<u8> {
+        let body = body.concat();
+        let mut bytes = (16 + body.len() as u32).to_ne_bytes().to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend(sequence.to_ne_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(body);
+        bytes
+    }
 
     /// The attributes that `parse` must not stumble over: each one of `attrs` with a value that is empty,
     /// short or long.

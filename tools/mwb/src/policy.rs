@@ -5,7 +5,6 @@
 use crate::message::{self, attributes};
 use crate::selectors::Selectors;
 use crate::uapi::*;
-use crate::words::quoted;
 use netlink_packet_core::DefaultNla;
 use serde::Serialize;
 use std::fmt;
@@ -62,7 +61,9 @@ impl fmt::Display for Policy {
 /// The value of an option; one with a dash would be taken for the next option.
 fn separated(value: &str) -> String {
     let separator = if value.starts_with('-') { '=' } else { ' ' };
-    format!("{separator}{}", quoted(value))
+    // All but a NUL byte can be quoted, and no name has one.
+    let quoted = shlex::try_quote(value).unwrap_or_default();
+    format!("{separator}{quoted}")
 }
 
 /// A policy as the kernel reports it: one row of `mwb policy show`, as text and as JSON.

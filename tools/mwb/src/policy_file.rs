@@ -8,7 +8,6 @@ use crate::policy::Policy;
 use crate::ports::Ports;
 use crate::prefix::Prefix;
 use crate::proto::Proto;
-use crate::words;
 use clap::error::ErrorKind;
 use clap::{Args, Command, FromArgMatches};
 use std::fs;
@@ -67,7 +66,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Line>, (usize, String)> {
 /// The policy of a line, if there is one.
 fn parse_line(line: &[u8], options: &mut Command) -> Result<Option<Policy>, String> {
     let line = std::str::from_utf8(line).map_err(|_| "the line is not UTF-8")?;
-    let words = words::split(line)?;
+    let words = split(line)?;
     let words = match words.split_first() {
         None => return Ok(None),
         Some((first, rest)) if first == "add" => rest,
@@ -79,6 +78,16 @@ fn parse_line(line: &[u8], options: &mut Command) -> Result<Option<Policy>, Stri
     };
     policy.selectors.check()?;
     Ok(Some(policy))
+}
+
+/// The words of a line as a shell would have them, up to a comment.
+fn split(line: &str) -> Result<Vec<String>, String> {
+    // It would end a name where the kernel reads it.
+    if line.contains('\0') {
+        return Err("there is a NUL byte".into());
+    }
+    shlex::split(line.strip_suffix('\r').unwrap_or(line))
+        .ok_or("there is no second quote, or nothing follows the backslash".into())
 }
 
 fn by_clap(words: &[String], options: &mut Command) -> Result<Policy, String> {
@@ -193,7 +202,9 @@ add --to 'a b'\r
             ("--dport 80 --to dsl", "needs a --proto"),
             ("--dport 80 --proto icmp --to dsl", "icmp has no ports"),
             ("--pref 4294967296 --to dsl", "4294967296"),
-            ("--to 'dsl", "no second '"),
+            ("--to 'dsl", "no second quote"),
+            ("--to \"dsl", "no second quote"),
+            ("--to dsl\\", "nothing follows the backslash"),
             ("--to dsl\0", "NUL"),
         ] {
             let text = format!("--to dsl\n#\n{line}\n--bogus");
@@ -217,7 +228,8 @@ add --to 'a b'\r
             strict: false,
         };
         let names = [
-            "main", "#", "-x", "--strict", "it's", "a\\b", "\"", "\u{e9}", "=", "add", "\x1b",
+            "main", "", "#", "a#b", "a b", "-x", "--strict", "it's", "''", "a\\b", "\"", "$x", "~",
+            "*", "\u{e9}", "\u{a0}", "=", "add", "\x1b",
         ];
         let mut all: Vec<_> = names.map(named).into();
         all.push(policy());
@@ -238,7 +250,7 @@ add --to 'a b'\r
         ];
         let mut options = options();
         let all = |line: &str, options: &mut Command| {
-            let words = words::split(line).unwrap();
+            let words = split(line).unwrap();
             (plain(&words), by_clap(&words, options))
         };
         for (option, good, bad) in values {

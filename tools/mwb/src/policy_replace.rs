@@ -2,8 +2,9 @@
 
 //! `mwb policy replace` and `mwb policy flush`
 
+use crate::answer::Refusal;
 use crate::message::{self, Request};
-use crate::netlink::{Client, Refusal};
+use crate::netlink::Client;
 use crate::policy_file::{File, Line};
 use crate::uapi::*;
 use netlink_packet_core::{DefaultNla, Emitable};

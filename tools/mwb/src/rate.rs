@@ -4,8 +4,7 @@
 
 const EXAMPLE: &str = "write a rate as 20mbit, 1.5gbit or 500kbit";
 
-/// A rate in bits per second. A rate that no line has (0, or beyond all measure, which saturates) is
-/// the kernel's to refuse.
+/// A rate in bits per second. One beyond all measure, which saturates, is the kernel's to refuse.
 pub fn parse(text: &str) -> Result<u64, String> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor = unit(&text[number.len()..].to_ascii_lowercase()).ok_or(EXAMPLE)?;

@@ -2,6 +2,7 @@
 
 //! `mwb show`: the WANs and their use.
 
+use crate::clock::Time;
 use crate::message::{self, Request};
 use crate::netlink::Client;
 use crate::output::{self, Output};
@@ -30,15 +31,16 @@ pub fn run(args: Args, client: &mut Client, output: Output) -> Result<(), String
         return output.json(&wans);
     }
     let text = table(COLUMNS, wans.iter().map(row))
-        + &filtered(&wans)
+        + &reasons(&wans, Time::now())
         + &cache(Stats::read(client)?.cache);
     output::write(text.as_bytes())
 }
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     Left("NAME"),
     Left("STATE"),
     Left("DEV"),
+    Right("TIER"),
     Left("GATEWAY"),
     Right("UP"),
     Right("DOWN"),
@@ -52,13 +54,23 @@ fn row(wan: &Wan) -> [String; COLUMNS.len()] {
         wan.name.clone(),
         wan.state.unwrap_or("unknown").into(),
         wan.dev.clone(),
-        wan.gateway.map_or("-".into(), |addr| addr.to_string()),
+        wan.tier.to_string(),
+        gateway(wan),
         used(wan.up_bps, wan.up_capacity_bps),
         used(wan.down_bps, wan.down_capacity_bps),
         format!("{:#010x}", wan.mark),
         wan.table.to_string(),
         wan.connections.to_string(),
     ]
+}
+
+/// The address, and whether the WAN was told to learn it.
+fn gateway(wan: &Wan) -> String {
+    match (wan.gateway, wan.gateway_learned) {
+        (Some(addr), true) => format!("{addr} auto"),
+        (Some(addr), false) => addr.to_string(),
+        (None, _) => "-".into(),
+    }
 }
 
 /// A rate and its share of the capacity.
@@ -70,15 +82,31 @@ fn used(bps: u64, capacity_bps: Option<u64>) -> String {
     format!("{} {share:>4}", rate::display(bps))
 }
 
-/// The lines beneath the table: what a state that nobody expects is about.
-fn filtered(wans: &[Wan]) -> String {
-    let state = WAN_STATE_FILTERED as usize;
-    let (name, why) = (WAN_STATE_NAMES[state], one_line(WAN_STATE_DOCS[state]));
-    let wans = wans.iter().filter(|wan| wan.state == Some(name));
-    let lines: Vec<_> = wans
-        .map(|wan| format!("{} {name}: {why}\n", printable(&wan.name)))
+/// The lines beneath the table: why WANs are not up, and since when.
+fn reasons(wans: &[Wan], now: Time) -> String {
+    let up = WAN_STATE_NAMES[WAN_STATE_UP as usize];
+    let down = wans
+        .iter()
+        .filter_map(|wan| Some((wan, wan.state.filter(|state| *state != up)?)));
+    let lines: Vec<_> = down
+        .map(|(wan, state)| {
+            let age = wan.changed.and_then(|time| time.age(now));
+            let age = age.map_or(String::new(), |age| format!(" for {age}"));
+            let why = why(state, wan.reason);
+            format!("{} {state}{age}: {why}\n", printable(&wan.name))
+        })
         .collect();
     lines.concat()
+}
+
+/// The reason in words; if it is news to this tool, what the state means.
+fn why(state: &str, reason: Option<&str>) -> String {
+    let mut reasons = WAN_REASON_NAMES.into_iter().zip(WAN_REASON_DOCS);
+    let mut states = WAN_STATE_NAMES.into_iter().zip(WAN_STATE_DOCS);
+    let why = reasons
+        .find(|(name, _)| Some(*name) == reason)
+        .or_else(|| states.find(|(name, _)| *name == state));
+    why.map_or(String::new(), |(_, why)| one_line(why))
 }
 
 /// The last line: whether connections keep their routes, and why not.
@@ -117,14 +145,17 @@ mod tests {
             dev: "\x1b[2J".into(),
             up_bps: 999,
             up_capacity_bps: Some(0),
+            gateway: Some([192, 0, 2, 1].into()),
             ..Wan::default()
         };
         let expected = "\
-NAME  STATE       DEV   GATEWAY              UP           DOWN        MARK  TABLE  CONNECTIONS
-dsl   no-carrier  eth1  192.0.2.1  4.2Mbit  84%  18.7Mbit  94%  0x03000000   7003           53
-      unknown     ?[2J  -           999bit    -      0bit    -  0x00000000      0            0
+NAME  STATE       DEV   TIER  GATEWAY                   UP           DOWN        MARK  TABLE  CONNECTIONS
+dsl   no-carrier  eth1     2  192.0.2.1 auto  4.2Mbit  84%  18.7Mbit  94%  0x03000000   7003           53
+      unknown     ?[2J     0  192.0.2.1        999bit    -      0bit    -  0x00000000      0            0
+      unknown              0  -                  0bit    -      0bit    -  0x00000000      0            0
 ";
-        assert_eq!(table(COLUMNS, [dsl, unnamed].iter().map(row)), expected);
+        let rows = [dsl, unnamed, Wan::default()];
+        assert_eq!(table(COLUMNS, rows.iter().map(row)), expected);
     }
 
     #[test]
@@ -141,23 +172,28 @@ dsl   no-carrier  eth1  192.0.2.1  4.2Mbit  84%  18.7Mbit  94%  0x03000000   700
     }
 
     #[test]
-    fn says_what_filtered_means() {
-        let wan = |name: &str, state: u32| Wan {
+    fn says_why_a_wan_is_not_up() {
+        let wan = |name: &str, state: u32, reason: u32, changed_s: u64| Wan {
             name: name.into(),
-            state: Some(WAN_STATE_NAMES[state as usize]),
+            state: WAN_STATE_NAMES.get(state as usize).copied(),
+            reason: WAN_REASON_NAMES.get(reason as usize).copied(),
+            changed: Time::from_ns(changed_s * 1_000_000_000),
             ..Wan::default()
         };
         let wans = [
-            wan("a", WAN_STATE_UP),
-            wan("b", WAN_STATE_FILTERED),
-            wan("c", WAN_STATE_DOWN),
+            wan("a", WAN_STATE_UP, WAN_REASON_READY, 1000),
+            wan("b", WAN_STATE_NO_CARRIER, WAN_REASON_CARRIER, 1000),
+            wan("c", WAN_STATE_FILTERED, u32::MAX, 2000),
+            wan("d", u32::MAX, WAN_REASON_READY, 1000),
         ];
-        let text = filtered(&wans);
-        assert!(
-            text.starts_with("b filtered: The kernel would drop"),
-            "{text}"
+        let now = Time::from_ns(1_125_000_000_000).unwrap();
+        let expected = format!(
+            "b no-carrier for 2m 5s: The device has lost its carrier.\nc filtered: {}\n",
+            WAN_STATE_DOCS[WAN_STATE_FILTERED as usize]
+                .trim_end()
+                .replace('\n', " ")
         );
-        assert_eq!(text.matches('\n').count(), 1, "{text}");
-        assert_eq!(filtered(&wans[..1]), "");
+        assert_eq!(reasons(&wans, now), expected);
+        assert_eq!(reasons(&wans[..1], now), "");
     }
 }

@@ -7,6 +7,7 @@ use crate::netlink::Client;
 use crate::output::{self, Output};
 use crate::uapi::*;
 use serde::Serialize;
+use std::time::Duration;
 
 #[derive(Debug, Default, PartialEq, Serialize)]
 pub struct Stats {
@@ -26,6 +27,10 @@ pub struct Stats {
     dst_slots: u32,
     route_syncs: u64,
     route_changes: u64,
+    route_sync_ns: u64,
+    ended: u64,
+    resets: u64,
+    released: u64,
 }
 
 impl Stats {
@@ -56,6 +61,10 @@ impl Stats {
                 A_STATS_DST_SLOTS => stats.dst_slots = read_u32(),
                 A_STATS_ROUTE_SYNCS => stats.route_syncs = read_u64(),
                 A_STATS_ROUTE_CHANGES => stats.route_changes = read_u64(),
+                A_STATS_ROUTE_SYNC_NS => stats.route_sync_ns = read_u64(),
+                A_STATS_ENDED => stats.ended = read_u64(),
+                A_STATS_RESETS => stats.resets = read_u64(),
+                A_STATS_RELEASED => stats.released = read_u64(),
                 _ => {}
             }
         }
@@ -67,6 +76,7 @@ impl Stats {
             0 => String::new(),
             packets => format!(" ({:.1}%)", self.dst_hits as f64 * 100.0 / packets as f64),
         };
+        let time = Duration::from_nanos(self.route_sync_ns);
         [
             ("packets", self.packets.to_string()),
             ("dst_hits", format!("{}{share}", self.dst_hits)),
@@ -84,6 +94,13 @@ impl Stats {
             ("dst_slots", self.dst_slots.to_string()),
             ("route_syncs", self.route_syncs.to_string()),
             ("route_changes", self.route_changes.to_string()),
+            (
+                "route_sync_ns",
+                format!("{} ({time:.1?})", self.route_sync_ns),
+            ),
+            ("ended", self.ended.to_string()),
+            ("resets", self.resets.to_string()),
+            ("released", self.released.to_string()),
         ]
         .map(|(key, value)| format!("{key:<16}{value}\n"))
         .concat()
@@ -123,6 +140,10 @@ mod tests {
             u32(A_STATS_DST_SLOTS, 4),
             u64(A_STATS_ROUTE_SYNCS, 3),
             u64(A_STATS_ROUTE_CHANGES, 30),
+            u64(A_STATS_ROUTE_SYNC_NS, 12_345_678),
+            u64(A_STATS_ENDED, 31),
+            u64(A_STATS_RESETS, 32),
+            u64(A_STATS_RELEASED, 33),
         ]
     }
 
@@ -135,10 +156,16 @@ mod tests {
                 r#"{"packets":1000,"dst_hits":987,"dst_lookups":13,"dst_obsolete":2,"connections":6,"#,
                 r#""inbound":7,"not_balanced":5,"by_policy":8,"unreachable":9,"pairs":10,"#,
                 r#""pair_hits":11,"pair_evictions":12,"cache":"active","dst_slots":4,"#,
-                r#""route_syncs":3,"route_changes":30}"#
+                r#""route_syncs":3,"route_changes":30,"route_sync_ns":12345678,"#,
+                r#""ended":31,"resets":32,"released":33}"#
             )
         );
-        assert!(stats.text().contains("dst_hits        987 (98.7%)\n"));
+        for line in [
+            "dst_hits        987 (98.7%)\n",
+            "route_sync_ns   12345678 (12.3ms)\n",
+        ] {
+            assert!(stats.text().contains(line), "{line}");
+        }
     }
 
     #[test]
@@ -160,7 +187,7 @@ mod tests {
     fn takes_no_value_that_is_cut_off_or_misshapen() {
         let whole = emitted(&attrs());
         for length in 0..whole.len() {
-            assert_eq!(Stats::parse(&whole[..length]).route_changes, 0);
+            assert_eq!(Stats::parse(&whole[..length]).released, 0);
         }
         for bytes in misshapen(&attrs()) {
             assert_eq!(Stats::parse(&bytes), Stats::default());

@@ -2,6 +2,7 @@
 
 //! A WAN as the kernel reports it: one row of `mwb show`, as text and as JSON.
 
+use crate::clock::Time;
 use crate::message::{self, attributes};
 use crate::uapi::*;
 use serde::Serialize;
@@ -13,7 +14,13 @@ pub struct Wan {
     pub id: u32,
     pub dev: String,
     pub gateway: Option<Ipv4Addr>,
+    pub gateway_learned: bool,
+    pub tier: u32,
+    pub admin: Option<&'static str>,
+    pub health: Option<&'static str>,
     pub state: Option<&'static str>,
+    pub reason: Option<&'static str>,
+    pub changed: Option<Time>,
     pub mark: u32,
     pub table: u32,
     pub up_bps: u64,
@@ -30,12 +37,19 @@ impl Wan {
         for (kind, value) in attributes(attrs) {
             let read_u32 = || message::read_u32(value).unwrap_or_default();
             let read_u64 = || message::read_u64(value).unwrap_or_default();
+            let read_enum = |names| message::read_enum(names, value);
             match kind {
                 A_WAN_NAME => wan.name = message::read_string(value),
                 A_WAN_ID => wan.id = read_u32(),
                 A_WAN_DEV => wan.dev = message::read_string(value),
                 A_WAN_GATEWAY4 => wan.gateway = message::read_ipv4(value),
-                A_WAN_STATE => wan.state = message::read_enum(&WAN_STATE_NAMES, value),
+                A_WAN_GATEWAY_LEARNED => wan.gateway_learned = true,
+                A_WAN_TIER => wan.tier = read_u32(),
+                A_WAN_ADMIN => wan.admin = read_enum(&WAN_ADMIN_NAMES),
+                A_WAN_HEALTH => wan.health = read_enum(&WAN_HEALTH_NAMES),
+                A_WAN_STATE => wan.state = read_enum(&WAN_STATE_NAMES),
+                A_WAN_REASON => wan.reason = read_enum(&WAN_REASON_NAMES),
+                A_WAN_CHANGED_NS => wan.changed = Time::from_ns(read_u64()),
                 A_WAN_MARK => wan.mark = read_u32(),
                 A_WAN_TABLE => wan.table = read_u32(),
                 A_WAN_UP_BPS => wan.up_bps = read_u64(),
@@ -68,7 +82,13 @@ pub mod tests {
             u64(A_WAN_UP_CAPACITY_BPS, 5_000_000),
             u64(A_WAN_DOWN_CAPACITY_BPS, 20_000_000),
             DefaultNla::new(A_WAN_CAPACITY_LEARNED, vec![]),
+            DefaultNla::new(A_WAN_GATEWAY_LEARNED, vec![]),
+            u32(A_WAN_TIER, 2),
+            u32(A_WAN_ADMIN, WAN_ADMIN_ENABLED),
+            u32(A_WAN_HEALTH, WAN_HEALTH_DEAD),
             u32(A_WAN_STATE, WAN_STATE_NO_CARRIER),
+            u32(A_WAN_REASON, WAN_REASON_CARRIER),
+            u64(A_WAN_CHANGED_NS, 1_795_359_845_123_456_789),
             u32(A_WAN_MARK, 3 << 24),
             u32(A_WAN_MARK_MASK, 0xff << 24),
             u32(A_WAN_TABLE, 7003),
@@ -84,7 +104,9 @@ pub mod tests {
         assert_eq!(
             serde_json::to_string(&wan).unwrap(),
             concat!(
-                r#"{"name":"dsl","id":3,"dev":"eth1","gateway":"192.0.2.1","state":"no-carrier","#,
+                r#"{"name":"dsl","id":3,"dev":"eth1","gateway":"192.0.2.1","gateway_learned":true,"#,
+                r#""tier":2,"admin":"enabled","health":"dead","state":"no-carrier","#,
+                r#""reason":"carrier","changed":1795359845.123456,"#,
                 r#""mark":50331648,"table":7003,"up_bps":4200000,"down_bps":18700000,"#,
                 r#""up_capacity_bps":5000000,"down_capacity_bps":20000000,"capacity_learned":true,"#,
                 r#""connections":53}"#
@@ -101,7 +123,16 @@ pub mod tests {
         };
         assert_eq!(wan, expected);
         let json = serde_json::to_value(&wan).unwrap();
-        for key in ["gateway", "state", "up_capacity_bps", "down_capacity_bps"] {
+        for key in [
+            "gateway",
+            "admin",
+            "health",
+            "state",
+            "reason",
+            "changed",
+            "up_capacity_bps",
+            "down_capacity_bps",
+        ] {
             assert!(json[key].is_null(), "{key}");
         }
     }
