@@ -159,8 +159,8 @@ impl Chooser {
             return Keep::Stays;
         }
         let is_home_back = is_fit(place.home) && wans.is_usable(net, place.home);
-        let best = wans.best_tier(net, is_fit);
-        if is_home_back || best.is_some_and(|best| best < wans.tier(place.wan)) {
+        let best = wans.of_best_tier(net, is_fit);
+        if is_home_back || best.is_some_and(|id| wans.tier(id) < wans.tier(place.wan)) {
             Keep::ChoosesAgain
         } else {
             Keep::Stays

@@ -42,18 +42,13 @@ pub(crate) fn changed(net: &Net, wan: &Setting, old: Status) {
     });
 }
 
-fn write(answer: &mut Answer, wan: &Setting) -> Result {
+/// Writes what readers and listeners are told alike.
+pub(crate) fn write(answer: &mut Answer, wan: &Setting) -> Result {
     use uapi::*;
     answer.string(A_WAN_NAME, &wan.name)?;
     answer.u32(A_WAN_ID, u32::from(wan.id))?;
     answer.string(A_WAN_DEV, &wan.dev)?;
     answer.u32(A_WAN_IFINDEX, wan.ifindex)?;
-    write_status(answer, wan)
-}
-
-/// The part that readers and listeners are told alike.
-pub(crate) fn write_status(answer: &mut Answer, wan: &Setting) -> Result {
-    use uapi::*;
     if let Some(IpAddr::V4(gateway)) = wan.status.gateway {
         answer.ipv4(A_WAN_GATEWAY4, gateway)?;
     }

@@ -269,11 +269,7 @@ impl Dump for WanGet {
 fn write_wan(config: &Config, wans: &Wans, setting: &Setting, answer: &mut Answer) -> Result {
     use uapi::*;
     let reading = wans.read(setting.id).ok_or(ENOENT)?;
-    answer.string(A_WAN_NAME, &setting.name)?;
-    answer.u32(A_WAN_ID, u32::from(setting.id))?;
-    answer.string(A_WAN_DEV, &setting.dev)?;
-    answer.u32(A_WAN_IFINDEX, setting.ifindex)?;
-    mwb_event::write_status(answer, setting)?;
+    mwb_event::write(answer, setting)?;
     let mut capacity = |id, load: &Load| match load.capacity_bps {
         0 => Ok(()),
         bps => answer.u64(id, bps, A_WAN_PAD),

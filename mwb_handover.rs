@@ -9,11 +9,11 @@ use crate::{
         self,
         Path, //
     },
+    mwb_policy::Wans as Ids,
     rust::{
         conntrack::{
             self,
             Conn,
-            Dir,
             Flow, //
         },
         netdev::{
@@ -37,11 +37,11 @@ use kernel::prelude::*;
 
 /// What becomes of a connection.
 enum Fate {
-    Stay,
-    /// It goes on by the main table.
-    Release,
-    /// It ends, and the end that sends in this direction is told.
-    End(Dir),
+    Stays,
+    /// It goes on with this mark of ours; with none by the main table.
+    GoesOn(u32),
+    /// It ends, and its client is told.
+    Ends,
 }
 
 /// Whether its source address is translated.
@@ -54,8 +54,24 @@ impl Path {
         netdev::by_addr(self.entries.net(), addr).is_some()
     }
 
+    /// The device that has this address now. The kernel's tables may still say so of one that had it.
+    fn owner(&self, addr: Ipv4Addr) -> Option<u32> {
+        let net = self.entries.net();
+        netdev::by_addr(net, addr).filter(|ifindex| netdev::has_addr(net, *ifindex, addr))
+    }
+
     fn is_by_policy(&self, ct: &Conn) -> bool {
         ct.mark() & self.marks.mask() & !self.marks.id_mask() != 0
+    }
+
+    /// A connection that is not translated goes on with `mark`. One of the router's own, or to it, can do
+    /// nothing but wait.
+    fn as_it_is(&self, flow: &Flow, mark: u32) -> Fate {
+        if self.is_local(flow.called) || self.is_local(flow.saddr) {
+            Fate::Stays
+        } else {
+            Fate::GoesOn(mark)
+        }
     }
 
     /// Does with every connection as `fate` says. May sleep.
@@ -63,12 +79,12 @@ impl Path {
         let net = self.entries.net();
         let to_end = Cell::new(0usize);
         conntrack::for_each(net, |ct| match fate(ct) {
-            Fate::Stay => {}
-            Fate::Release => {
-                ct.clear_mark(self.marks.mask());
+            Fate::Stays => {}
+            Fate::GoesOn(mark) => {
+                ct.update_mark(|old| Some(old & !self.marks.mask() | mark));
                 self.stats.count::<{ mwb_nf::RELEASED }>();
             }
-            Fate::End(_) => to_end.set(to_end.get().saturating_add(1)),
+            Fate::Ends => to_end.set(to_end.get().saturating_add(1)),
         });
         while to_end.get() != 0 {
             // Resets are sent when nothing is locked any more. Without memory for them nobody is told.
@@ -76,12 +92,12 @@ impl Path {
             let resets = RefCell::new(KVVec::<Reset>::new());
             let tells = resets.borrow_mut().reserve(room, GFP_KERNEL).is_ok();
             conntrack::retain(net, |ct| {
-                let Fate::End(dir) = fate(ct) else {
+                if !matches!(fate(ct), Fate::Ends) {
                     return true;
-                };
-                if let Some(reset) = ct.reset(dir).filter(|_| tells) {
+                }
+                if let Some(reset) = ct.reset().filter(|_| tells) {
                     if resets.borrow_mut().push_within_capacity(reset).is_err() {
-                        // One more than there were.
+                        // There are more by now: another round.
                         to_end.set(to_end.get().saturating_add(1));
                         return true;
                     }
@@ -99,9 +115,8 @@ impl Path {
     /// A WAN came up. Connections that have one of its addresses go on by it: they may be older than it, or
     /// than the module.
     pub(crate) fn adopt(&self, id: u8) {
-        let net = self.entries.net();
-        let is_own = |addr| netdev::by_addr(net, addr).is_some_and(|i| self.wans.is_at(id, i));
-        conntrack::for_each(net, |ct| {
+        let is_own = |addr| self.wans.has_addr(self.entries.net(), id, addr);
+        conntrack::for_each(self.entries.net(), |ct| {
             let flow = ct.flow();
             if is_own(flow.called) || is_own(flow.answered) {
                 ct.update_mark(|old| {
@@ -112,58 +127,74 @@ impl Path {
         });
     }
 
-    /// A WAN went down. Those of its connections that are translated to an address of it, or to one that is
+    /// WANs went down. Those of their connections that are translated to an address of them, or to one that is
     /// gone, end, so that the next packet opens another one elsewhere; or wait, if that is wanted. Those that
-    /// have none of its addresses go on by the main table; unless a policy may have placed them that leaves
-    /// them no other way. The rest waits.
-    pub(crate) fn release(&self, id: u8) {
-        let net = self.entries.net();
-        let is_strict = self.chooser.is_strict_to(id);
+    /// have none of their addresses go on by the main table; unless a policy may have placed them that leaves
+    /// them no other way.
+    pub(crate) fn release(&self, ids: &Ids) {
         let is_held = self.config().on_down == uapi::ON_DOWN_HOLD;
+        self.leave(ids, |_| is_held);
+    }
+
+    /// The same for WANs that will not come back as they are.
+    pub(crate) fn evacuate(&self, ids: &Ids) {
+        self.leave(ids, |_| false);
+    }
+
+    /// `is_held` says which of those that are translated wait.
+    fn leave(&self, ids: &Ids, is_held: impl Fn(&Conn) -> bool) {
+        let mut strict = Ids::default();
+        let all = (1..=u8::MAX).filter(|id| ids.contains(*id));
+        all.filter(|id| self.chooser.is_strict_to(*id))
+            .for_each(|id| strict.insert(id));
         self.decide(|ct| {
-            if self.marks.id(ct.mark()) != id {
-                return Fate::Stay;
+            let id = self.marks.id(ct.mark());
+            if !ids.contains(id) {
+                return Fate::Stays;
             }
             let flow = ct.flow();
             if is_translated(&flow) {
-                let owner = netdev::by_addr(net, flow.answered);
-                if owner.is_none_or(|ifindex| self.wans.is_at(id, ifindex)) {
-                    return if is_held {
-                        Fate::Stay
-                    } else {
-                        Fate::End(Dir::Orig)
-                    };
+                match self
+                    .owner(flow.answered)
+                    .filter(|i| !self.wans.is_at(id, *i))
+                {
+                    None if is_held(ct) => return Fate::Stays,
+                    None => return Fate::Ends,
+                    Some(owner) => {
+                        if let Some(other) = self.wans.by_ifindex(owner) {
+                            return Fate::GoesOn(self.marks.of(other));
+                        }
+                    }
                 }
             }
-            let is_of_router = self.is_local(flow.called) || self.is_local(flow.saddr);
-            if is_of_router || (is_strict && self.is_by_policy(ct)) {
-                Fate::Stay
-            } else {
-                Fate::Release
+            if self.is_by_policy(ct) && strict.contains(id) {
+                return Fate::Stays;
             }
+            self.as_it_is(&flow, 0)
         });
     }
 
-    /// A better tier can be used again. What is on a higher one for want of that goes there; translated
-    /// connections end for it.
+    /// A better tier can be used again. What is on a higher one for want of that goes there.
     pub(crate) fn fail_back(&self) {
-        let Some(best) = self.wans.best_tier(self.entries.net(), |_| true) else {
+        let net = self.entries.net();
+        let Some(best) = self.wans.of_best_tier(net, |_| true) else {
             return;
         };
+        let to = self.marks.of(best);
         self.decide(|ct| {
             let id = self.marks.id(ct.mark());
-            if self.wans.tier(id) <= best || self.is_by_policy(ct) {
-                return Fate::Stay;
+            if self.wans.tier(id) <= self.wans.tier(best) || self.is_by_policy(ct) {
+                return Fate::Stays;
             }
             let flow = ct.flow();
-            if self.is_local(flow.called) {
-                Fate::Stay
+            // Not what came in, and not what a route that is more specific than a default leads there.
+            let oif = netdev::oif(net, flow.daddr, to);
+            if !oif.is_some_and(|oif| self.wans.is_at(best, oif)) {
+                Fate::Stays
             } else if is_translated(&flow) {
-                Fate::End(Dir::Orig)
-            } else if self.is_local(flow.saddr) {
-                Fate::Stay
+                Fate::Ends
             } else {
-                Fate::Release
+                self.as_it_is(&flow, to)
             }
         });
     }
@@ -187,23 +218,29 @@ impl Watch for Path {
         let Some(id) = self.wans.by_ifindex(dev.ifindex()) else {
             return;
         };
+        // A pass that is under way may open it again, but nothing is placed on a device that is not running.
         self.wans.close(id);
-        if self.config().on_down == uapi::ON_DOWN_RESET {
-            self.release(id);
-        }
+        let is_held = self.config().on_down == uapi::ON_DOWN_HOLD;
+        self.leave(&Ids::one(id), |ct| {
+            is_held && ct.masqueraded_on() != Some(dev.ifindex())
+        });
     }
 
     /// There is nothing to wait for: masquerade ends them, too.
     fn address_lost(&self, dev: &Device, addr: Ipv4Addr) {
-        if self.wans.by_ifindex(dev.ifindex()).is_none() {
+        // When the device goes, its index may be forgotten already.
+        let Some(id) = self.wans.by_device(dev) else {
             return;
+        };
+        if !dev.has_ipv4_address() {
+            self.wans.close(id);
         }
         self.decide(|ct| {
             let flow = ct.flow();
-            if self.marks.id(ct.mark()) != 0 && is_translated(&flow) && flow.answered == addr {
-                Fate::End(Dir::Orig)
+            if self.marks.id(ct.mark()) == id && is_translated(&flow) && flow.answered == addr {
+                Fate::Ends
             } else {
-                Fate::Stay
+                Fate::Stays
             }
         });
     }

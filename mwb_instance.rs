@@ -249,6 +249,9 @@ impl Instance {
             return Err(e);
         }
         router.bring_in_line();
+        if new.failback == uapi::FAILBACK_ALL && old.failback != new.failback {
+            router.path().fail_back();
+        }
         Ok(())
     }
 

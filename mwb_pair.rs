@@ -176,6 +176,9 @@ impl Pairs {
                 if keep != Keep::Stays {
                     pair.wan = wan;
                 }
+                if pair.home == pair.wan {
+                    pair.home = 0;
+                }
                 pair.seen_s = now_s;
                 return pair.wan;
             }

@@ -223,8 +223,12 @@ pub(crate) fn difference<'a>(
 ) -> impl Iterator<Item = (Op, &'a Object)> {
     let only_in = |some: &'a [Object], others: &'a [Object], op| {
         move |phase| {
+            let mut others = others.iter().peekable();
             let of_phase = some.iter().filter(move |o| o.phase() == phase);
-            let missing = of_phase.filter(|o| others.binary_search(o).is_err());
+            let missing = of_phase.filter(move |o| {
+                while others.next_if(|other| other < o).is_some() {}
+                others.peek() != Some(o)
+            });
             missing.map(move |o| (op, o))
         }
     };

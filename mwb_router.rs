@@ -14,9 +14,11 @@ use crate::{
         Path,
         Stats, //
     },
-    mwb_policy,
-    mwb_sync::{
+    mwb_policy::{
         self,
+        Wans as Ids, //
+    },
+    mwb_sync::{
         Sync,
         Written, //
     },
@@ -80,7 +82,7 @@ impl Router {
         )?;
         let sync = Sync::new(net, path.clone())?;
         let work = Work::new(sync.clone())?;
-        let listener = Listener::new(net, mwb_sync::GROUPS, sync.clone(), work)?;
+        let listener = Listener::new(sync.clone(), work)?;
         let sampler = Work::new(wans)?;
         let tend = Work::new(path.clone())?;
         let priority = netfilter::PRI_AFTER_NAT_DST;
@@ -164,8 +166,9 @@ impl Router {
         if !is_same_dev {
             // While it still has the addresses that they are translated to.
             wans.close(id);
-            self.path.release(id);
+            self.path.evacuate(&Ids::one(id));
         }
+        let tier = wans.tier(id);
         {
             let mut settings = wans.settings();
             let at = find(&settings)?;
@@ -177,7 +180,7 @@ impl Router {
             })?;
         }
         self.bring_in_line();
-        if self.path.config().failback == uapi::FAILBACK_ALL {
+        if tier != wans.tier(id) && self.path.config().failback == uapi::FAILBACK_ALL {
             self.path.fail_back();
         }
         Ok(())

@@ -3,7 +3,8 @@
 //! The reconciler: brings rules and routes to what [`crate::mwb_route`] wants, and the WANs to the state
 //! that follows. The only code that writes routes.
 //!
-//! Lock order: `Sync::desk`, then the settings of the WANs.
+//! Lock order: `Sync::desk`, then RTNL (by requests), then the settings of the WANs. With RTNL held, only the
+//! last of these may be taken.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +19,7 @@ use crate::{
         Messages,
         Said, //
     },
+    mwb_policy::Wans as Ids,
     mwb_route::{
         self,
         Inputs,
@@ -34,6 +36,7 @@ use crate::{
         Status, //
     },
     rust::{
+        netfilter,
         netns::Owner,
         rtnetlink::{
             number::*,
@@ -69,7 +72,7 @@ use kernel::{
 };
 
 /// Groups whose messages may mean that a pass is due.
-pub(crate) const GROUPS: &[u32] = &[
+const GROUPS: &[u32] = &[
     RTNLGRP_LINK,
     RTNLGRP_IPV4_IFADDR,
     RTNLGRP_IPV4_ROUTE,
@@ -83,13 +86,14 @@ const BUFFER_LEN: usize = 32 << 10;
 
 /// Long enough for the other messages of one change to arrive, short enough for nobody to wait.
 const SETTLE_MS: u32 = 20;
+const SETTLE_MAX_MS: u32 = 1000;
 
 /// When a pass failed, or met a dump that changed under it.
 const RETRY_MS: u32 = 500;
 
 /// How long a learned gateway is used that main has no more: DHCP clients take the old route away before they
 /// put the new one there.
-const GRACE_MS: u32 = 1000;
+const GRACE_MS: u32 = 2000;
 
 /// When a pass found all in order: should a message be lost, nothing is wrong for longer than this.
 const REPEAT_MS: u32 = 30_000;
@@ -120,16 +124,17 @@ impl State {
         }
     }
 
-    /// A state that says that nothing goes.
-    fn not(mut self, state: u32, reason: u32) -> Self {
+    fn with(mut self, state: u32, reason: u32) -> Self {
         self.status.state = state;
         self.status.reason = reason;
         self
     }
 }
 
-/// When states are published: WANs go down before their routes do, and come up after them.
-enum Phase<'a> {
+/// When states are announced: WANs go down before their routes do, and come up after them.
+enum When<'a> {
+    /// Before gateways are known to be still the same.
+    AtOnce,
     Before,
     /// `failed` are the tables that lack a route.
     After {
@@ -275,6 +280,7 @@ struct Desk {
 pub(crate) struct Sync {
     net: Owner,
     path: Arc<Path>,
+    listener: Socket,
     #[pin]
     desk: Mutex<Desk>,
     /// Where our own requests come from.
@@ -283,8 +289,9 @@ pub(crate) struct Sync {
     is_stale: AtomicBool,
     /// A gateway is used that may not come back.
     is_waiting: AtomicBool,
-    /// How long the last pass took.
+    /// How long the last pass took, and when it ended.
     last_ms: AtomicU32,
+    ended_ns: AtomicU64,
     /// Passes so far.
     pub(crate) passes: AtomicU64,
     /// Time that they have taken.
@@ -295,12 +302,14 @@ pub(crate) struct Sync {
 
 impl Sync {
     pub(crate) fn new(net: Owner, path: Arc<Path>) -> Result<Arc<Self>> {
+        let listener = Socket::listener(net, GROUPS)?;
         let client = Client::new(net)?;
         let portid = client.socket.portid();
         Arc::pin_init(
             pin_init!(Self {
                 net,
                 path,
+                listener,
                 desk <- kernel::new_mutex!(Desk {
                     client,
                     known: None,
@@ -311,6 +320,7 @@ impl Sync {
                 is_stale: AtomicBool::new(true),
                 is_waiting: AtomicBool::new(false),
                 last_ms: AtomicU32::new(0),
+                ended_ns: AtomicU64::new(0),
                 passes: AtomicU64::new(0),
                 spent_ns: AtomicU64::new(0),
                 changes: AtomicU64::new(0),
@@ -327,7 +337,9 @@ impl Sync {
         if outcome.is_err() {
             self.is_stale.store(true, Relaxed);
         }
-        let took_ns = time::monotonic_ns().saturating_sub(start_ns);
+        let now_ns = time::monotonic_ns();
+        let took_ns = now_ns.saturating_sub(start_ns);
+        self.ended_ns.store(now_ns, Relaxed);
         self.passes.fetch_add(1, Relaxed);
         self.spent_ns.fetch_add(took_ns, Relaxed);
         let took_ms = u32::try_from(took_ns / 1_000_000).unwrap_or(u32::MAX);
@@ -338,23 +350,18 @@ impl Sync {
     fn pass_at(&self, desk: &mut Desk) -> Result {
         let config = self.path.config();
         let is_stale = self.is_stale.swap(false, Acquire);
-        // Nothing is placed on a WAN from here on whose routes are about to go. That waits for no dump.
-        let states = self.assess(&desk.learned)?;
-        self.withdraw(&config, &states)?;
+        // Nothing is placed from here on on a WAN whose routes are about to go. That waits for no dump.
+        self.announce(&config, &self.assess(&desk.learned)?, &When::AtOnce)?;
         let generation = self.path.wans.settings().generation;
-        let states = if is_stale || desk.generation != Some(generation) {
-            desk.known = desk.known.take().filter(|_| !is_stale);
+        if is_stale || desk.generation != Some(generation) {
             self.learn(desk)?;
             desk.generation = Some(generation);
-            let states = self.assess(&desk.learned)?;
-            self.withdraw(&config, &states)?;
-            states
-        } else {
-            states
-        };
+        }
+        let states = self.assess(&desk.learned)?;
+        self.announce(&config, &states, &When::Before)?;
         let known = match desk.known.take() {
-            Some(known) => known,
-            None => Known {
+            Some(known) if !is_stale => known,
+            _ => Known {
                 connected: desk.client.connected()?,
                 actual: desk.client.ours()?,
             },
@@ -373,7 +380,7 @@ impl Sync {
         sort(&mut desired);
         let failed = self.apply(&mut desk.client, &known.actual, &desired)?;
 
-        self.publish(&config, &states, &Phase::After { failed: &failed })?;
+        self.announce(&config, &states, &When::After { failed: &failed })?;
         if !failed.is_empty() {
             return Err(EAGAIN);
         }
@@ -444,7 +451,7 @@ impl Sync {
             let mut state = self.state_of(setting, learned);
             let is_same = |s: &State| s.ifindex == state.ifindex;
             if state.ifindex != 0 && states.iter().any(is_same) {
-                state = state.not(uapi::WAN_STATE_DOWN, uapi::WAN_REASON_OTHER_WAN);
+                state = state.with(uapi::WAN_STATE_DOWN, uapi::WAN_REASON_OTHER_WAN);
                 state.ifindex = 0;
             }
             states.push(state, GFP_KERNEL)?;
@@ -453,7 +460,7 @@ impl Sync {
         let first = routed.min_by_key(|s| s.uplink().metric()).map(|s| s.id);
         for state in states.iter_mut() {
             if state.is_strict && state.status.is_routed() && first != Some(state.id) {
-                *state = state.not(uapi::WAN_STATE_FILTERED, uapi::WAN_REASON_RP_FILTER);
+                *state = state.with(uapi::WAN_STATE_FILTERED, uapi::WAN_REASON_RP_FILTER);
             }
         }
         Ok(states)
@@ -484,39 +491,34 @@ impl Sync {
             }
         }
         if setting.admin == WAN_ADMIN_DISABLED {
-            return state.not(WAN_STATE_DISABLED, WAN_REASON_REQUEST);
+            return state.with(WAN_STATE_DISABLED, WAN_REASON_REQUEST);
         }
         let Some(dev) = dev else {
-            return state.not(WAN_STATE_DOWN, WAN_REASON_NO_DEVICE);
+            return state.with(WAN_STATE_DOWN, WAN_REASON_NO_DEVICE);
         };
         if !dev.is_up() {
-            state.not(WAN_STATE_DOWN, WAN_REASON_DEVICE_DOWN)
+            state.with(WAN_STATE_DOWN, WAN_REASON_DEVICE_DOWN)
         } else if !dev.is_running() {
-            state.not(WAN_STATE_NO_CARRIER, WAN_REASON_CARRIER)
+            state.with(WAN_STATE_NO_CARRIER, WAN_REASON_CARRIER)
         } else if !dev.has_ipv4_address() {
-            state.not(WAN_STATE_NO_ADDRESS, WAN_REASON_ADDRESS)
+            state.with(WAN_STATE_NO_ADDRESS, WAN_REASON_ADDRESS)
         } else if matches!(setting.gateway, Some(IpAddr::V4(g)) if !dev.is_onlink(g)) {
-            state.not(WAN_STATE_NO_GATEWAY, WAN_REASON_OFF_LINK)
+            state.with(WAN_STATE_NO_GATEWAY, WAN_REASON_OFF_LINK)
         } else if state.status.gateway.is_none() && !dev.is_point_to_point() {
-            state.not(WAN_STATE_NO_GATEWAY, WAN_REASON_GATEWAY)
+            state.with(WAN_STATE_NO_GATEWAY, WAN_REASON_GATEWAY)
         } else if setting.health == WAN_HEALTH_DEAD {
-            state.not(WAN_STATE_DEAD, WAN_REASON_HEALTH)
+            state.with(WAN_STATE_DEAD, WAN_REASON_HEALTH)
         } else if setting.admin == WAN_ADMIN_DRAIN {
-            state.not(WAN_STATE_DRAIN, WAN_REASON_REQUEST)
+            state.with(WAN_STATE_DRAIN, WAN_REASON_REQUEST)
         } else {
             state
         }
     }
 
-    /// Takes those WANs down that have no way to the Internet any more.
-    fn withdraw(&self, config: &Config, states: &[State]) -> Result {
-        self.publish(config, states, &Phase::Before)
-    }
-
     /// Tells the WANs their states; those that are to have routes have them only with these in place. Then
     /// sees to the connections of those that went down, or came up.
-    fn publish(&self, config: &Config, states: &[State], phase: &Phase<'_>) -> Result {
-        let mut went = KVec::with_capacity(states.len(), GFP_KERNEL)?;
+    fn announce(&self, config: &Config, states: &[State], when: &When<'_>) -> Result {
+        let mut went = Ids::default();
         let mut came = KVec::with_capacity(states.len(), GFP_KERNEL)?;
         let mut is_better = false;
         let mut settings = self.path.wans.settings();
@@ -526,27 +528,35 @@ impl Sync {
                 continue;
             };
             let old = setting.status;
-            let state = match phase {
-                Phase::Before if new.status.is_alive() => continue,
-                // Its routes are not there yet, or need not be seen to: they stay.
-                Phase::Before if new.status.is_routed() && !old.is_alive() => continue,
-                Phase::After { failed } if failed.contains(&config.table(new.id)) => {
-                    new.not(uapi::WAN_STATE_NO_GATEWAY, uapi::WAN_REASON_ROUTE)
+            // Another device of this name is another line.
+            let is_other = old.is_alive() && new.ifindex != setting.ifindex;
+            let goes = old.is_alive() && !new.status.is_alive();
+            let state = match when {
+                When::AtOnce if is_other => {
+                    new.with(uapi::WAN_STATE_DOWN, uapi::WAN_REASON_NO_DEVICE)
+                }
+                When::AtOnce | When::Before if !goes => continue,
+                When::AtOnce if new.status.state >= uapi::WAN_STATE_NO_GATEWAY => continue,
+                When::After { failed } if failed.contains(&config.table(new.id)) => {
+                    new.with(uapi::WAN_STATE_NO_GATEWAY, uapi::WAN_REASON_ROUTE)
                 }
                 _ => *new,
             };
             let status = state.status;
             match (old.is_alive(), status.is_alive()) {
-                (true, false) => went.push(new.id, GFP_KERNEL)?,
+                (true, false) => went.insert(new.id),
                 (false, true) => came.push(new.id, GFP_KERNEL)?,
                 _ => {}
             }
             is_better |= status.is_up() && !old.is_up();
-            setting.ifindex = new.ifindex;
+            if let When::After { .. } = when {
+                setting.ifindex = new.ifindex;
+            }
             self.path.wans.set_link(
                 new.id,
                 Link {
-                    ifindex: new.ifindex,
+                    // Until its connections are seen to, what was its device still is.
+                    ifindex: setting.ifindex,
                     is_tunnel: new.is_tunnel,
                     is_routed: status.is_routed(),
                     is_open: status.is_up(),
@@ -559,8 +569,11 @@ impl Sync {
             }
         }
         drop(settings);
-        for id in went {
-            self.path.release(id);
+        if went != Ids::default() {
+            self.path.release(&went);
+            // And what was placed there just before.
+            netfilter::synchronize();
+            self.path.release(&went);
         }
         for id in came {
             self.path.adopt(id);
@@ -588,16 +601,12 @@ impl Sync {
                 // It went by itself, with its device or address.
                 (Err(ESRCH | ENOENT | ENODEV), Op::Remove, _) => {}
                 (Err(e), Op::Remove, _) => return Err(e),
-                (Err(_), Op::Add, Object::Route(route)) => {
-                    // Without a default route a WAN carries nothing. Without a copy of a connected one it is
-                    // none the worse: the rule in front of all finds that in main.
-                    let table = if route.is_default() {
-                        route.table
-                    } else {
-                        RT_TABLE_MAIN
-                    };
-                    failed.push(table, GFP_KERNEL)?
+                // Without a default route a WAN carries nothing. Without a copy of a connected one it is none
+                // the worse: the rule in front of all finds that in main.
+                (Err(_), Op::Add, Object::Route(route)) if route.is_default() => {
+                    failed.push(route.table, GFP_KERNEL)?
                 }
+                (Err(_), Op::Add, Object::Route(_)) => {}
                 (Err(e), Op::Add, Object::Rule(_)) => return Err(e),
             }
         }
@@ -620,6 +629,10 @@ impl Sync {
 }
 
 impl Hear for Sync {
+    fn socket(&self) -> &Socket {
+        &self.listener
+    }
+
     fn hear(&self, datagram: Option<&[u8]>) -> Option<u32> {
         let Some(datagram) = datagram else {
             self.is_stale.store(true, Release);
@@ -630,12 +643,15 @@ impl Hear for Sync {
             self.is_stale.store(true, Release);
             let ifindex = mwb_rtnl::parse_ifindex(said.kind, said.body);
             let is_of_wan = ifindex.is_some_and(|i| self.path.wans.by_ifindex(i).is_some());
-            // Passes that take long leave the processor to others for as long, or longer.
+            // What comes in bursts, and passes that take long, leave the processor to others.
             let last_ms = self.last_ms.load(Relaxed);
-            let delay_ms = if is_of_wan {
-                last_ms
+            let since_ns = time::monotonic_ns().saturating_sub(self.ended_ns.load(Relaxed));
+            let delay_ms = if !is_of_wan {
+                last_ms.saturating_mul(4).clamp(SETTLE_MS, SETTLE_MAX_MS)
+            } else if since_ns < u64::from(SETTLE_MS) * 1_000_000 {
+                last_ms.clamp(SETTLE_MS, SETTLE_MAX_MS)
             } else {
-                last_ms.saturating_mul(4).max(SETTLE_MS)
+                0
             };
             due = Some(due.map_or(delay_ms, |due: u32| due.min(delay_ms)));
         }
@@ -748,6 +764,10 @@ impl Task for Sync {
     /// Whatever it was that it runs for, it looks at everything anew.
     fn run(&self) -> Option<u32> {
         self.is_stale.store(true, Release);
+        // After a loss the first one says so, and the second one that there is nothing.
+        for _ in 0..2 {
+            _ = self.listener.recv(&mut []);
+        }
         let repeat_ms = if self.pass().is_err() {
             RETRY_MS
         } else if self.is_waiting.load(Relaxed) {

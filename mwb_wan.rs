@@ -17,6 +17,7 @@ use crate::{
     rust::{
         netdev::{
             self,
+            Device,
             Held, //
         },
         netns::{
@@ -29,7 +30,10 @@ use crate::{
     uapi, //
 };
 use core::{
-    net::IpAddr,
+    net::{
+        IpAddr,
+        Ipv4Addr, //
+    },
     sync::atomic::{
         AtomicBool,
         AtomicU32,
@@ -345,6 +349,12 @@ impl Wans {
             .is_some_and(|w| w.ifindex.load(Relaxed) == ifindex)
     }
 
+    /// Whether the WAN's device has this address.
+    pub(crate) fn has_addr(&self, net: &Net, id: u8, addr: Ipv4Addr) -> bool {
+        self.wan(id)
+            .is_some_and(|w| netdev::has_addr(net, w.ifindex.load(Relaxed), addr))
+    }
+
     /// Whether a connection may be given to this WAN. The carrier is asked for here and now: the event that
     /// takes it away may come late.
     pub(crate) fn is_usable(&self, net: &Net, id: u8) -> bool {
@@ -358,12 +368,12 @@ impl Wans {
         self.wan(id).map_or(0, |w| w.tier.load(Relaxed))
     }
 
-    /// The lowest tier of those WANs that are usable and `is_fit`.
-    pub(crate) fn best_tier(&self, net: &Net, is_fit: impl Fn(u8) -> bool) -> Option<u32> {
+    /// A WAN of the lowest tier of those that are usable and `is_fit`.
+    pub(crate) fn of_best_tier(&self, net: &Net, is_fit: impl Fn(u8) -> bool) -> Option<u8> {
         self.in_use()
             .filter(|(id, _)| is_fit(*id) && self.is_usable(net, *id))
-            .map(|(_, w)| w.tier.load(Relaxed))
-            .min()
+            .min_by_key(|(_, w)| w.tier.load(Relaxed))
+            .map(|(id, _)| id)
     }
 
     pub(crate) fn is_tunnel(&self, id: u8) -> bool {
@@ -398,6 +408,13 @@ impl Wans {
     }
 
     // Configuration.
+
+    /// The WAN that is configured for this device.
+    pub(crate) fn by_device(&self, dev: &Device) -> Option<u8> {
+        let settings = self.settings.lock();
+        let wan = settings.wans.iter().find(|w| dev.has_name(&w.dev));
+        wan.map(|w| w.id)
+    }
 
     /// Adds a WAN, which is down until its routes are in place. ENOSPC for an id above `max_id`, EALREADY for
     /// one that is taken.

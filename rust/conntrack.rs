@@ -168,12 +168,19 @@ impl Conn {
         self.mark_atomic().fetch_and(!mask, Relaxed);
     }
 
-    /// A reset for the end that sends in direction `dir`, if the connection is one of TCP, and alive.
-    pub(crate) fn reset(&self, dir: Dir) -> Option<Reset> {
+    /// The index of the device that it is masqueraded on.
+    pub(crate) fn masqueraded_on(&self) -> Option<u32> {
+        // SAFETY: The conntrack is valid.
+        let ifindex = unsafe { bindings::mwb_helper_ct_masqueraded(self.as_ptr()) };
+        (ifindex != 0).then_some(ifindex as u32)
+    }
+
+    /// A reset for who opened it, if it is a connection of TCP, and alive.
+    pub(crate) fn reset(&self) -> Option<Reset> {
         let mut raw = MaybeUninit::uninit();
         // SAFETY: The conntrack is valid, and an IPv4 one; `raw` is written when the answer is yes.
         unsafe {
-            bindings::mwb_helper_ct_reset(self.as_ptr(), dir as c_uint, raw.as_mut_ptr())
+            bindings::mwb_helper_ct_reset(self.as_ptr(), raw.as_mut_ptr())
                 .then(|| Reset(raw.assume_init()))
         }
     }

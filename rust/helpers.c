@@ -24,6 +24,7 @@
 #include <net/netfilter/nf_conntrack_ecache.h>
 #include <net/netfilter/nf_conntrack_labels.h>
 #include <net/netfilter/nf_conntrack_zones.h>
+#include <net/netfilter/nf_nat.h>
 #include <net/netns/generic.h>
 #include <net/route.h>
 #include <net/sock.h>
@@ -216,6 +217,18 @@ void mwb_helper_ct_event_mark(struct nf_conn *ct)
 	nf_conntrack_event_cache(IPCT_MARK, ct);
 }
 
+/* The device that the connection is masqueraded on, 0 if it is not. */
+int mwb_helper_ct_masqueraded(const struct nf_conn *ct)
+{
+#if IS_ENABLED(CONFIG_NF_NAT_MASQUERADE)
+	const struct nf_conn_nat *nat = nfct_nat(ct);
+
+	return nat ? READ_ONCE(nat->masq_index) : 0;
+#else
+	return 0;
+#endif
+}
+
 /* The reply comes from where the connection really goes to. */
 void mwb_helper_ct_flow(const struct nf_conn *ct, struct mwb_flow *flow)
 {
@@ -339,6 +352,39 @@ bool mwb_helper_dev_checks_mark(const struct net_device *dev)
 	return checks;
 }
 
+/* One of its own addresses. */
+bool mwb_helper_dev_has_this_addr4(struct net *net, int ifindex, __be32 addr)
+{
+	const struct in_device *in_dev;
+	const struct in_ifaddr *ifa;
+	struct net_device *dev;
+	bool has = false;
+
+	rcu_read_lock();
+	dev = dev_get_by_index_rcu(net, ifindex);
+	in_dev = dev ? __in_dev_get_rcu(dev) : NULL;
+	if (in_dev) {
+		in_dev_for_each_ifa_rcu(ifa, in_dev)
+			has |= ifa->ifa_local == addr;
+	}
+	rcu_read_unlock();
+	return has;
+}
+
+/* The device that the kernel would send to this address through; 0 if none. */
+int mwb_helper_oif(struct net *net, __be32 addr, u32 mark)
+{
+	struct flowi4 fl4 = { .daddr = addr, .flowi4_mark = mark };
+	struct rtable *rt = ip_route_output_key(net, &fl4);
+	int oif;
+
+	if (IS_ERR(rt))
+		return 0;
+	oif = mwb_helper_dst_ifindex(&rt->dst);
+	ip_rt_put(rt);
+	return oif;
+}
+
 /* The device that has this address, 0 if none. */
 int mwb_helper_addr_ifindex(struct net *net, __be32 addr)
 {
@@ -458,6 +504,9 @@ void mwb_helper_schedule(struct delayed_work *work, unsigned int delay_ms)
 	spin_lock_irqsave(&mwb_schedule_lock, flags);
 	if (!delayed_work_pending(work) || time_before(jiffies + delay, work->timer.expires))
 		mod_delayed_work(system_dfl_wq, work, delay);
+	/* What is due at once has no timer, and is not to be put off by one that there was. */
+	if (!delay)
+		work->timer.expires = jiffies;
 	spin_unlock_irqrestore(&mwb_schedule_lock, flags);
 }
 
@@ -598,15 +647,16 @@ bool mwb_helper_dev_is_in(const struct net_device *dev, const struct net *net)
 /* TCP resets */
 
 /*
- * What tells one end of a TCP connection that the other one is gone: `dir` is the direction that this
- * end sends in. False if it is no such connection, or over. Of the two numbers one is what the end
- * expects next: the end of all that it was sent, or, should part of that not have reached it, the last
- * that it has acknowledged.
+ * What tells who opened a TCP connection that the other end is gone; false if it is no such connection, or
+ * over. Of the two numbers one is what he expects next: the end of all that he was sent, or, should part of
+ * that not have reached him, the last that he has acknowledged. Those of a connection in a flowtable stand
+ * still, and he learns of it with his next packet.
  */
-bool mwb_helper_ct_reset(const struct nf_conn *ct, enum ip_conntrack_dir dir, struct mwb_reset *reset)
+bool mwb_helper_ct_reset(const struct nf_conn *ct, struct mwb_reset *reset)
 {
-	const struct nf_conntrack_tuple *tuple = nf_ct_tuple(ct, dir);
+	const struct nf_conntrack_tuple *tuple = nf_ct_tuple(ct, IP_CT_DIR_ORIGINAL);
 	const struct ip_ct_tcp *tcp = &ct->proto.tcp;
+	const struct ip_ct_tcp_state *own = &tcp->seen[IP_CT_DIR_ORIGINAL];
 
 	if (nf_ct_protonum(ct) != IPPROTO_TCP)
 		return false;
@@ -617,6 +667,7 @@ bool mwb_helper_ct_reset(const struct nf_conn *ct, enum ip_conntrack_dir dir, st
 	case TCP_CONNTRACK_FIN_WAIT:
 	case TCP_CONNTRACK_CLOSE_WAIT:
 	case TCP_CONNTRACK_LAST_ACK:
+	case TCP_CONNTRACK_TIME_WAIT:	/* or half closed, when a FIN came twice */
 		break;
 	default:
 		return false;
@@ -626,8 +677,11 @@ bool mwb_helper_ct_reset(const struct nf_conn *ct, enum ip_conntrack_dir dir, st
 		.daddr = tuple->src.u3.ip,
 		.sport = tuple->dst.u.tcp.port,
 		.dport = tuple->src.u.tcp.port,
-		.seqs = { READ_ONCE(tcp->seen[!dir].td_end), READ_ONCE(tcp->seen[dir].td_maxack) },
-		.ack = READ_ONCE(tcp->seen[dir].td_end),
+		.seqs = {
+			READ_ONCE(tcp->seen[IP_CT_DIR_REPLY].td_end),
+			READ_ONCE(own->td_maxack),
+		},
+		.ack = READ_ONCE(own->td_end),
 	};
 	return true;
 }

@@ -40,6 +40,8 @@ int mwb_helper_labels_get(struct net *net);
 void mwb_helper_labels_put(struct net *net);
 int mwb_helper_labels_used(const struct net *net);
 void mwb_helper_ct_event_mark(struct nf_conn *ct);
+int mwb_helper_ct_masqueraded(const struct nf_conn *ct);
+
 struct mwb_flow {
 	__be32 saddr;	/* of the source, before SNAT */
 	__be32 daddr;	/* of the destination, after DNAT */
@@ -63,6 +65,8 @@ bool mwb_helper_dev_is_tunnel(const struct net_device *dev);
 bool mwb_helper_dev_is_strict(const struct net_device *dev);
 bool mwb_helper_dev_checks_mark(const struct net_device *dev);
 int mwb_helper_addr_ifindex(struct net *net, __be32 addr);
+bool mwb_helper_dev_has_this_addr4(struct net *net, int ifindex, __be32 addr);
+int mwb_helper_oif(struct net *net, __be32 addr, u32 mark);
 unsigned int mwb_helper_dev_flags(const struct net_device *dev);
 bool mwb_helper_dev_running(const struct net_device *dev);
 int mwb_helper_dev_bytes(struct net *net, const char *name, u64 *tx, u64 *rx);
@@ -114,8 +118,7 @@ struct mwb_reset {
 	u32 ack;
 };
 
-bool mwb_helper_ct_reset(const struct nf_conn *ct, enum ip_conntrack_dir dir,
-			 struct mwb_reset *reset);
+bool mwb_helper_ct_reset(const struct nf_conn *ct, struct mwb_reset *reset);
 void mwb_helper_reset_send(struct net *net, const struct mwb_reset *reset);
 
 /* genetlink */

@@ -174,6 +174,20 @@ pub(crate) fn by_addr(net: &Net, addr: Ipv4Addr) -> Option<u32> {
     (ifindex != 0).then_some(ifindex as u32)
 }
 
+/// Whether the device with this index has this address.
+pub(crate) fn has_addr(net: &Net, ifindex: u32, addr: Ipv4Addr) -> bool {
+    let addr = u32::from(addr).to_be();
+    // SAFETY: The namespace is valid.
+    unsafe { bindings::mwb_helper_dev_has_this_addr4(net.as_ptr(), ifindex as c_int, addr) }
+}
+
+/// The index of the device that the kernel would send to this address through, with this mark.
+pub(crate) fn oif(net: &Net, addr: Ipv4Addr, mark: u32) -> Option<u32> {
+    // SAFETY: The namespace is valid.
+    let oif = unsafe { bindings::mwb_helper_oif(net.as_ptr(), u32::from(addr).to_be(), mark) };
+    (oif != 0).then_some(oif as u32)
+}
+
 /// The index of the device with this name, and the bytes that it has transmitted and received so far.
 pub(crate) fn bytes(net: &Net, name: &CStr) -> Option<(u32, u64, u64)> {
     let (mut tx, mut rx) = (0, 0);

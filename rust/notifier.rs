@@ -23,9 +23,9 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Who is told, with RTNL held. May sleep.
+/// Who is told, with RTNL held: locks under which somebody may wait for that are not to be taken. May sleep.
 pub(crate) trait Watch: Send + Sync + 'static {
-    /// A device is being set down, or goes.
+    /// A device is about to be set down, or to go.
     fn device_down(&self, dev: &Device);
 
     /// A device has lost an address.
@@ -97,8 +97,7 @@ impl<T: Watch> Watcher<T> {
         const { assert!(core::mem::offset_of!(Self, devices) == 0) };
         // SAFETY: The kernel calls with the block that was registered, the first member of `Self`.
         let this = unsafe { &*block.cast::<Self>() };
-        let is_down = event == bindings::netdev_cmd_NETDEV_GOING_DOWN as c_ulong
-            || event == bindings::netdev_cmd_NETDEV_DOWN as c_ulong;
+        let is_down = event == bindings::netdev_cmd_NETDEV_GOING_DOWN as c_ulong;
         // When a block is unregistered, it is told of the end of every device.
         if is_down && this.is_on.load(Relaxed) {
             // SAFETY: That is what this chain is called with; the device is valid during the call.

@@ -110,6 +110,11 @@ impl Socket {
         Self::open(net, &[])
     }
 
+    /// A socket that hears what is said in multicast groups. `groups` are `RTNLGRP_*`, none above 32.
+    pub(crate) fn listener(net: Owner, groups: &[u32]) -> Result<Self> {
+        Self::open(net, groups)
+    }
+
     /// The number that this socket's messages come from.
     pub(crate) fn portid(&self) -> u32 {
         // SAFETY: By the type invariant.
@@ -149,6 +154,9 @@ impl Drop for Socket {
 
 /// Who listens to multicast groups.
 pub(crate) trait Hear: Task {
+    /// What it listens at. After a loss, nothing more arrives there before it was read.
+    fn socket(&self) -> &Socket;
+
     /// Hears a datagram, or that some were lost; must not sleep. `Some(delay_ms)` asks for a run.
     fn hear(&self, datagram: Option<&[u8]>) -> Option<u32>;
 }
@@ -158,30 +166,23 @@ pub(crate) struct Listener<T: Hear>(Pin<KBox<Ears<T>>>);
 
 /// # Invariants
 ///
-/// `raw.hear` is `Ears::<T>::hear`, and `sock` tells only what is pinned here.
+/// `raw.hear` is `Ears::<T>::hear`.
 #[repr(C)]
 struct Ears<T: Hear> {
     raw: bindings::mwb_ears,
-    sock: Socket,
     task: Arc<T>,
     work: Pin<KBox<Work<T>>>,
     _pinned: PhantomPinned,
 }
 
 impl<T: Hear> Listener<T> {
-    /// `groups` are `RTNLGRP_*`, none above 32. `work` is that of `task`.
-    pub(crate) fn new(
-        net: Owner,
-        groups: &[u32],
-        task: Arc<T>,
-        work: Pin<KBox<Work<T>>>,
-    ) -> Result<Self> {
+    /// `work` is that of `task`.
+    pub(crate) fn new(task: Arc<T>, work: Pin<KBox<Work<T>>>) -> Result<Self> {
         let ears = KBox::pin(
             Ears {
                 raw: bindings::mwb_ears {
                     hear: Some(Ears::<T>::hear),
                 },
-                sock: Socket::open(net, groups)?,
                 task,
                 work,
                 _pinned: PhantomPinned,
@@ -190,7 +191,7 @@ impl<T: Hear> Listener<T> {
         )?;
         let raw = core::ptr::from_ref(&ears.raw).cast_mut();
         // SAFETY: Both are valid, and pinned; `drop` makes the socket forget them before they go.
-        unsafe { bindings::mwb_helper_rtnl_listen(ears.sock.0.as_ptr(), raw) };
+        unsafe { bindings::mwb_helper_rtnl_listen(ears.task.socket().0.as_ptr(), raw) };
         Ok(Self(ears))
     }
 
@@ -216,6 +217,6 @@ impl<T: Hear> Ears<T> {
 impl<T: Hear> Drop for Listener<T> {
     fn drop(&mut self) {
         // SAFETY: `new` has set it up.
-        unsafe { bindings::mwb_helper_rtnl_unlisten(self.0.sock.0.as_ptr()) };
+        unsafe { bindings::mwb_helper_rtnl_unlisten(self.0.task.socket().0.as_ptr()) };
     }
 }

@@ -166,7 +166,9 @@ enum mwb_on_down {
  * @MWB_FAILBACK_PAIRS: Also pairs that had to leave it, or are on a WAN of a
  *   higher tier, with their next connection.
  * @MWB_FAILBACK_ALL: Also the connections that are on a WAN of a higher tier
- *   because there was none better; translated ones end, and are opened anew.
+ *   because there was none better: those that no policy has placed, and that
+ *   the main table would send by a better one now. Translated ones end, and
+ *   are opened anew.
  */
 enum mwb_failback {
 	MWB_FAILBACK_NEW,

@@ -200,13 +200,14 @@ pub const ON_DOWN_DOCS: [&str; 2] = [
 pub const FAILBACK_NEW: u32 = 0;
 /// Also pairs that had to leave it, or are on a WAN of a higher tier, with their next connection.
 pub const FAILBACK_PAIRS: u32 = 1;
-/// Also the connections that are on a WAN of a higher tier because there was none better;
-/// translated ones end, and are opened anew.
+/// Also the connections that are on a WAN of a higher tier because there was none better: those
+/// that no policy has placed, and that the main table would send by a better one now. Translated
+/// ones end, and are opened anew.
 pub const FAILBACK_ALL: u32 = 2;
 /// What goes back when a WAN comes up again.
 pub const FAILBACK_NAMES: [&str; 3] = ["new", "pairs", "all"];
 /// What each of these means.
-pub const FAILBACK_DOCS: [&str; 3] = ["New connections only.", "Also pairs that had to leave it, or are on a WAN of a higher tier, with their next connection.", "Also the connections that are on a WAN of a higher tier because there was none better; translated\nones end, and are opened anew.\n"];
+pub const FAILBACK_DOCS: [&str; 3] = ["New connections only.", "Also pairs that had to leave it, or are on a WAN of a higher tier, with their next connection.", "Also the connections that are on a WAN of a higher tier because there was none better: those that no\npolicy has placed, and that the main table would send by a better one now. Translated ones end, and\nare opened anew.\n"];
 
 pub const A_WAN_PAD: u16 = 1;
 /// Name of the WAN; unique, one to fifteen bytes, none of them white space, a control character or
@@ -432,9 +433,9 @@ pub const A_STATS_ROUTE_SYNC_NS: u16 = 18;
 /// Connections that were ended because their WAN went down, lost their address, or gave way to a
 /// better tier.
 pub const A_STATS_ENDED: u16 = 19;
-/// Those of them whose end was told to a TCP client, or server behind the router.
+/// Those of them that were of TCP, so that their clients were told by a reset.
 pub const A_STATS_RESETS: u16 = 20;
-/// Untranslated connections that went on by the main table, for the same reasons.
+/// Untranslated connections that went on by another way, for the same reasons.
 pub const A_STATS_RELEASED: u16 = 21;
 /// Highest attribute of this set.
 pub const A_STATS_MAX: u16 = 21;

@@ -233,7 +233,6 @@ fn operations(actual: &[Object], desired: &[Object]) -> Vec<(Op, Object)> {
 }
 
 /// The kernel's rules and routes of our protocol.
-#[derive(Clone, PartialEq, Eq, Debug)]
 struct Fib(BTreeSet<Object>);
 
 impl Fib {
@@ -271,6 +270,13 @@ impl Fib {
     }
 }
 
+/// In whatever order and how often they come; else says what only one of the two has.
+fn same(some: &[Object], others: &[Object]) {
+    let (some, others) = (Fib::new(some).0, Fib::new(others).0);
+    let difference: Vec<_> = some.symmetric_difference(&others).take(3).collect();
+    assert!(difference.is_empty(), "{difference:?} ...");
+}
+
 fn is_guard(object: &Object) -> bool {
     matches!(object, Object::Rule(rule) if rule.action == FR_ACT_UNREACHABLE)
 }
@@ -284,7 +290,7 @@ fn any_state_converges_in_one_pass_and_a_second_does_nothing() {
         for (op, object) in operations(&actual, &desired) {
             assert!(fib.apply(op, object), "{op:?} {object:?} is refused");
         }
-        assert_eq!(fib, Fib::new(&desired));
+        same(&Vec::from_iter(fib.0), &desired);
         assert_eq!(operations(&sorted(&desired), &desired), []);
     });
 }
@@ -320,7 +326,7 @@ fn what_replaces_something_is_there_before_it_goes() {
 
 #[test]
 fn no_rule_leads_to_a_table_without_a_default_route() {
-    with_seeds(2000, |random| {
+    with_seeds(500, |random| {
         let world = World::random(random);
         let (actual, desired) = (actual(random, &world), world.desired());
         let mut fib = Fib::new(&actual);
@@ -362,7 +368,7 @@ fn order_and_duplicates_do_not_matter() {
         random.shuffle(&mut other.connected);
         random.shuffle(&mut other.uplinks);
         let desired = world.desired();
-        assert_eq!(sorted(&other.desired()), desired);
+        same(&other.desired(), &desired);
 
         let actual = actual(random, &world);
         let mut twice = actual.clone();
@@ -373,7 +379,7 @@ fn order_and_duplicates_do_not_matter() {
             // The second time it is refused.
             fib.apply(op, object);
         }
-        assert_eq!(fib, Fib::new(&desired));
+        same(&Vec::from_iter(fib.0), &desired);
     });
 }
 
@@ -416,6 +422,7 @@ fn the_kernel_removes_the_one_that_is_meant() {
         for route in &mut world.connected {
             route.source = Some(random.address());
         }
+        world.connected = sorted(&world.connected);
         let desired = world.desired();
         let mut actual = random.subset(&desired);
         let other = world.changed(random).desired();
@@ -436,7 +443,7 @@ fn the_kernel_removes_the_one_that_is_meant() {
                 }
             }
         }
-        assert_eq!(sorted(&kernel), desired);
+        same(&kernel, &desired);
     });
 }
 
@@ -511,7 +518,7 @@ fn each_uplink_has_its_rule_its_table_and_its_default_route() {
             uplinks: uplinks.clone(),
             connected: connected.clone(),
         };
-        assert_eq!(desired.desired(), Vec::from_iter(wanted));
+        same(&desired.desired(), &Vec::from_iter(wanted));
     });
 }
 
