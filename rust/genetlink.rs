@@ -575,7 +575,7 @@ impl Group {
         let bytes = name.as_bytes();
         let mut at = 0;
         while at < bytes.len() && at < raw.name.len() - 1 {
-            raw.name[at] = bytes[at] as _;
+            raw.name[at] = bytes[at];
             at += 1;
         }
         Self(raw)

@@ -205,9 +205,12 @@ impl<T: Hear> Ears<T> {
         const { assert!(core::mem::offset_of!(Self, raw) == 0) };
         // SAFETY: The socket calls with what `Listener::new` gave it, which is the first member of `Self`.
         let this = unsafe { &*ears.cast::<Self>() };
-        // SAFETY: The datagram is as long as it says.
-        let datagram = (!bytes.is_null())
-            .then(|| unsafe { core::slice::from_raw_parts(bytes.cast::<u8>(), len) });
+        let datagram = if bytes.is_null() {
+            None
+        } else {
+            // SAFETY: The datagram is as long as it says.
+            Some(unsafe { core::slice::from_raw_parts(bytes.cast::<u8>(), len) })
+        };
         if let Some(delay_ms) = this.task.hear(datagram) {
             this.work.schedule(delay_ms);
         }
