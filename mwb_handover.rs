@@ -64,13 +64,15 @@ impl Path {
         ct.mark() & self.marks.mask() & !self.marks.id_mask() != 0
     }
 
-    /// A connection that is not translated goes on with `mark`. One of the router's own, or to it, can do
-    /// nothing but wait.
+    /// A connection that is not translated goes on with `mark` if it is that of a host behind the router. One
+    /// of the router's own, or that came in, can do nothing but wait; its address may be gone for now.
     fn as_it_is(&self, flow: &Flow, mark: u32) -> Fate {
-        if self.is_local(flow.called) || self.is_local(flow.saddr) {
-            Fate::Stays
-        } else {
+        let from = netdev::oif(self.entries.net(), flow.saddr, 0);
+        let is_behind = from.is_some_and(|oif| self.wans.by_ifindex(oif).is_none());
+        if is_behind && !self.is_local(flow.saddr) && !self.is_local(flow.called) {
             Fate::GoesOn(mark)
+        } else {
+            Fate::Stays
         }
     }
 

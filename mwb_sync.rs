@@ -147,7 +147,8 @@ enum When<'a> {
 struct Learned {
     ifindex: u32,
     gateway: IpAddr,
-    seen_ns: u64,
+    /// Since when it has it no more.
+    lost_ns: Option<u64>,
 }
 
 /// What there is, as far as nobody has said that it changed.
@@ -421,23 +422,27 @@ impl Sync {
             }
         }
         let now_ns = time::monotonic_ns();
-        let is_recent =
-            |l: &Learned| now_ns.saturating_sub(l.seen_ns) < u64::from(GRACE_MS) * 1_000_000;
         let mut learned = KVec::with_capacity(wanted.len(), GFP_KERNEL)?;
-        let mut is_waiting = false;
         for ifindex in wanted {
             let now = desk.client.gateway(ifindex)?.map(|gateway| Learned {
                 ifindex,
                 gateway,
-                seen_ns: now_ns,
+                lost_ns: None,
             });
             let before = desk.learned.iter().find(|l| l.ifindex == ifindex);
-            let before = before.filter(|l| now.is_none() && is_recent(l));
-            is_waiting |= before.is_some();
-            if let Some(known) = now.or(before.copied()) {
+            let lost = before.map(|l| Learned {
+                lost_ns: l.lost_ns.or(Some(now_ns)),
+                ..*l
+            });
+            let lost = lost.filter(|l| {
+                let for_ns = now_ns.saturating_sub(l.lost_ns.unwrap_or(0));
+                for_ns < u64::from(GRACE_MS) * 1_000_000
+            });
+            if let Some(known) = now.or(lost) {
                 learned.push(known, GFP_KERNEL)?;
             }
         }
+        let is_waiting = learned.iter().any(|l| l.lost_ns.is_some());
         self.is_waiting.store(is_waiting, Relaxed);
         desk.learned = learned;
         Ok(())

@@ -93,7 +93,7 @@ connect() {
 	done
 	for i in idle1 idle2 udp1 udp2; do
 		was[$i]=$(agent say $i)
-		[[ ${was[$i]} = "$by"* ]] || fail "$i was seen as '${was[$i]}' before"
+		[[ ${was[$i]} = "$by"* ]] || fail "$i was seen as '${was[$i]}' before; last: $(tail -n 1 "$tmp/events")"
 	done
 	look
 	goes_on "$host" 0
