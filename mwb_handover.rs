@@ -60,6 +60,17 @@ impl Path {
         netdev::by_addr(net, addr).filter(|ifindex| netdev::has_addr(net, *ifindex, addr))
     }
 
+    /// The WAN that a connection goes by, 0 if none. What the main table has sent there carries no mark.
+    fn wan_of(&self, ct: &Conn, flow: &Flow) -> u8 {
+        match self.marks.id(ct.mark()) {
+            0 if is_translated(flow) => {
+                let owner = self.owner(flow.answered);
+                owner.and_then(|i| self.wans.by_ifindex(i)).unwrap_or(0)
+            }
+            id => id,
+        }
+    }
+
     fn is_by_policy(&self, ct: &Conn) -> bool {
         ct.mark() & self.marks.mask() & !self.marks.id_mask() != 0
     }
@@ -150,11 +161,11 @@ impl Path {
         all.filter(|id| self.chooser.is_strict_to(*id))
             .for_each(|id| strict.insert(id));
         self.decide(|ct| {
-            let id = self.marks.id(ct.mark());
+            let flow = ct.flow();
+            let id = self.wan_of(ct, &flow);
             if !ids.contains(id) {
                 return Fate::Stays;
             }
-            let flow = ct.flow();
             if is_translated(&flow) {
                 match self
                     .owner(flow.answered)
@@ -239,7 +250,8 @@ impl Watch for Path {
         }
         self.decide(|ct| {
             let flow = ct.flow();
-            if self.marks.id(ct.mark()) == id && is_translated(&flow) && flow.answered == addr {
+            let is_of_wan = [0, id].contains(&self.marks.id(ct.mark()));
+            if is_of_wan && is_translated(&flow) && flow.answered == addr {
                 Fate::Ends
             } else {
                 Fate::Stays

@@ -13,7 +13,8 @@
 //!
 //! Behind them, while there are WANs at all, comes `not fwmark 0/mask unreachable`: what belongs to a WAN that is
 //! not up waits, or ends, and does not go elsewhere with an address of that WAN. And `unreachable` for
-//! everything else while no WAN is up, if that is what the last resort is to be.
+//! everything else while there is no way to the Internet, if that is what the last resort is to be. With a WAN
+//! that is to get nothing new, the hooks refuse what is new.
 
 #![forbid(unsafe_code)]
 
@@ -182,8 +183,7 @@ pub(crate) fn desired<E>(
             want(Object::Route(Route { table, ..*route }))?;
         }
     }
-    let is_last_resort =
-        inputs.uplinks.iter().all(|u| u.is_spare) && config.is_unreachable_without_wan();
+    let is_last_resort = inputs.uplinks.is_empty() && config.is_unreachable_without_wan();
     if !inputs.uplinks.is_empty() || is_last_resort {
         want(Object::Rule(Rule {
             table: RT_TABLE_MAIN,

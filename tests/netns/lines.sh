@@ -19,6 +19,9 @@ row='# %-7s %-24s %-11s %8s  %-15s  %-17s  %s\n'
 lines_start() {
 	local i
 	for i in 1 2 3 4; do ip -n "${lab}lan" addr add "10.0.0.2$i/24" dev eth0; done
+	for i in $(seq "$wans"); do
+		meter "isp$i" strays "iifname != { lo, net } ip saddr != { 0.0.0.0, 100.64.$i.0/24 }"
+	done
 	agent serve inet 7 >/dev/null
 	# 1 Mbit/s each (SO_MAX_PACING_RATE), whatever the line could carry.
 	nsenter --net="/run/netns/${lab}inet" socat -U TCP-LISTEN:19,fork,reuseaddr,setsockopt=1:47:i125000 \
@@ -142,6 +145,12 @@ others_kept() {
 		shift
 	done
 	echo "$kept/$((3 * ${#beside[@]}))"
+}
+
+# no_strays: nothing has gone out by a line with an address that is not of its network.
+no_strays() {
+	local i
+	for i in $(seq "$wans"); do expect "$(metered "isp$i" strays) by wan$i" = "0 by wan$i"; done
 }
 
 # -- rows ------------------------------------------------------------------------------------------
