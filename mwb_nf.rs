@@ -356,8 +356,8 @@ impl Path {
     /// Where a connection goes without us.
     fn classify(&self, net: &Net, packet: &mut Incoming<'_>) -> First {
         let iif = packet.iif();
+        // Also if it has no routes: better no answer than one by another line, with the address of this one.
         let from = self.wans.by_ifindex(iif.ifindex());
-        let from = from.filter(|id| self.wans.is_routed(*id));
         let mut route = packet.route();
         if let (None, Some(id)) = (&route, from.filter(|_| iif.checks_mark())) {
             // The source may be valid only for what has the mark of the WAN.

@@ -455,7 +455,7 @@ fn each_uplink_has_its_rule_its_table_and_its_default_route() {
             uplinks,
             connected,
         } = &World::random(random);
-        let last_resort = config.is_unreachable_without_wan() && uplinks.iter().all(|u| u.is_spare);
+        let last_resort = config.is_unreachable_without_wan() && uplinks.is_empty();
         let mut wanted = BTreeSet::new();
         let rule = |preference| Rule {
             family: AF_INET,
