@@ -40,6 +40,8 @@ pub(crate) enum Choice {
     Wan(u32),
     /// It is left to the main table.
     Main,
+    /// The same, but only because no WAN can take it.
+    LastResort,
     /// It must not go anywhere.
     Nowhere,
 }
@@ -112,7 +114,7 @@ impl Chooser {
         by_policy.unwrap_or_else(|| match pick(&is_fit) {
             Some(id) => Choice::Wan(config.marks.of(id)),
             None if config.is_unreachable_without_wan() => Choice::Nowhere,
-            None => Choice::Main,
+            None => Choice::LastResort,
         })
     }
 

@@ -60,6 +60,12 @@ impl Path {
         netdev::by_addr(net, addr).filter(|ifindex| netdev::has_addr(net, *ifindex, addr))
     }
 
+    /// Whether it is the router, or a host that is not reached through a WAN.
+    fn is_inside(&self, addr: Ipv4Addr) -> bool {
+        let oif = netdev::oif(self.entries.net(), addr, 0);
+        oif.is_some_and(|oif| self.wans.by_ifindex(oif).is_none())
+    }
+
     /// The WAN that a connection goes by, 0 if none. What the main table has sent there carries no mark.
     fn wan_of(&self, ct: &Conn, flow: &Flow) -> u8 {
         match self.marks.id(ct.mark()) {
@@ -78,9 +84,8 @@ impl Path {
     /// A connection that is not translated goes on with `mark` if it is that of a host behind the router. One
     /// of the router's own, or that came in, can do nothing but wait; its address may be gone for now.
     fn as_it_is(&self, flow: &Flow, mark: u32) -> Fate {
-        let from = netdev::oif(self.entries.net(), flow.saddr, 0);
-        let is_behind = from.is_some_and(|oif| self.wans.by_ifindex(oif).is_none());
-        if is_behind && !self.is_local(flow.saddr) && !self.is_local(flow.called) {
+        let is_of_router = self.is_local(flow.saddr) || self.is_local(flow.called);
+        if !is_of_router && self.is_inside(flow.saddr) {
             Fate::GoesOn(mark)
         } else {
             Fate::Stays
@@ -108,7 +113,8 @@ impl Path {
                 if !matches!(fate(ct), Fate::Ends) {
                     return true;
                 }
-                if let Some(reset) = ct.reset().filter(|_| tells) {
+                let is_told = tells && self.is_inside(ct.flow().saddr);
+                if let Some(reset) = ct.reset().filter(|_| is_told) {
                     if resets.borrow_mut().push_within_capacity(reset).is_err() {
                         // There are more by now: another round.
                         to_end.set(to_end.get().saturating_add(1));

@@ -203,9 +203,10 @@ fn key_of(packet: &Incoming<'_>) -> Key {
 }
 
 /// What the first packet of a connection is about.
+#[derive(Clone, Copy)]
 enum First {
-    /// It leaves through a WAN.
-    Outbound,
+    /// It leaves through this WAN.
+    Outbound(u8),
     /// It comes in through this WAN, to the router or to a host behind it: so must its replies leave.
     Inbound(u8),
     /// It is none of ours.
@@ -241,19 +242,23 @@ impl Path {
         // The stack repeats a lookup that failed, and knows what to say of it.
         packet.drop_dst();
         let choice = match first {
-            First::Outbound if by_user != 0 => Choice::Wan(by_user),
-            First::Outbound => self.choose(net, packet, ct, Some(packet.iif()), false),
+            First::Outbound(_) if by_user != 0 => Choice::Wan(by_user),
+            First::Outbound(_) => self.choose(net, packet, ct, Some(packet.iif()), false),
             First::Inbound(id) => Choice::Wan(self.marks.of(id)),
             First::Other => Choice::Main,
         };
-        let mark = match choice {
-            Choice::Wan(mark) => mark,
-            Choice::Main => {
+        let mark = match (choice, first) {
+            (Choice::Wan(mark), _) => mark,
+            // It is not balanced, but ends with the line that it leaves by.
+            (Choice::LastResort, First::Outbound(at)) if self.wans.is_routed(at) => {
+                self.marks.of(at)
+            }
+            (Choice::Main | Choice::LastResort, _) => {
                 self.stats.count::<NOT_BALANCED>();
                 self.stats.count::<ALONE>();
                 return;
             }
-            Choice::Nowhere => {
+            (Choice::Nowhere, _) => {
                 self.refuse(packet);
                 return;
             }
@@ -275,6 +280,10 @@ impl Path {
         if let First::Inbound(_) = first {
             // Whoever calls from outside has no say in where others are placed.
             self.stats.count::<INBOUND>();
+            return;
+        }
+        if let Choice::LastResort = choice {
+            self.stats.count::<NOT_BALANCED>();
             return;
         }
         // A route that is more specific than a default has the last word.
@@ -311,7 +320,11 @@ impl Path {
         };
         let mark = match choice {
             Choice::Wan(mark) => mark,
-            Choice::Main => {
+            Choice::Main | Choice::LastResort => {
+                // As above.
+                if matches!(choice, Choice::LastResort) && self.wans.is_routed(at) {
+                    self.assign(packet, ct, self.marks.of(at));
+                }
                 self.stats.count::<NOT_BALANCED>();
                 self.stats.count::<ALONE>();
                 return Verdict::Accept;
@@ -369,11 +382,11 @@ impl Path {
         let Some(dst) = route else {
             return First::Other;
         };
-        if dst.is_unicast() && self.wans.by_ifindex(dst.oif()).is_some() {
+        if let Some(at) = self.wans.by_ifindex(dst.oif()).filter(|_| dst.is_unicast()) {
             if packet.is_to_be_wrapped(net) {
                 return First::Other;
             }
-            return First::Outbound;
+            return First::Outbound(at);
         }
         if !dst.is_unicast() && !dst.is_local() {
             return First::Other;

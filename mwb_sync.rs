@@ -535,7 +535,7 @@ impl Sync {
             let old = setting.status;
             // Another device of this name is another line.
             let is_other = old.is_alive() && new.ifindex != setting.ifindex;
-            let goes = old.is_alive() && !new.status.is_alive();
+            let goes = new.status.is_less_than(old);
             let state = match when {
                 When::AtOnce if is_other => {
                     new.with(uapi::WAN_STATE_DOWN, uapi::WAN_REASON_NO_DEVICE)
@@ -548,10 +548,10 @@ impl Sync {
                 _ => *new,
             };
             let status = state.status;
-            match (old.is_alive(), status.is_alive()) {
-                (true, false) => went.insert(new.id),
-                (false, true) => came.push(new.id, GFP_KERNEL)?,
-                _ => {}
+            if status.is_less_than(old) {
+                went.insert(new.id);
+            } else if status.is_alive() && !old.is_alive() {
+                came.push(new.id, GFP_KERNEL)?;
             }
             is_better |= status.is_up() && !old.is_up();
             if let When::After { .. } = when {

@@ -207,6 +207,11 @@ impl Status {
         self.state >= uapi::WAN_STATE_DRAIN
     }
 
+    /// It keeps no connections any more, or has lost its routes.
+    pub(crate) fn is_less_than(self, old: Self) -> bool {
+        old.is_alive() && !self.is_alive() || old.is_routed() && !self.is_routed()
+    }
+
     /// It takes new connections.
     pub(crate) fn is_up(self) -> bool {
         self.state == uapi::WAN_STATE_UP
