@@ -8,7 +8,7 @@ out := $(CURDIR)/build/host
 share := $(DESTDIR)$(PREFIX)/share
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(out)
 
-.PHONY: all module tool install sandbox demo test check clean
+.PHONY: all module tool install sandbox demo test bench check clean
 
 # For the kernel at KDIR, with this machine's own tools. The others need nothing of it but root, and
 # do everything in the sandbox.
@@ -54,6 +54,11 @@ demo:
 
 test:
 	tests/run
+
+bench:
+	scripts/build uml
+	scripts/build tool
+	tests/vm/run uml tests/bench/lines
 
 check:
 	scripts/check
