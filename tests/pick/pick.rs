@@ -20,6 +20,7 @@ fn load(rate_bps: u64, capacity_bps: u64) -> Load {
 fn wan(id: u8, up: (u64, u64), down: (u64, u64)) -> Candidate {
     Candidate {
         id,
+        tier: 1,
         up: load(up.0 * MBIT, up.1 * MBIT),
         down: load(down.0 * MBIT, down.1 * MBIT),
     }
@@ -81,6 +82,21 @@ fn credit_is_no_overload() {
 }
 
 #[test]
+fn a_full_line_is_better_than_an_idle_one_of_a_higher_tier() {
+    let mut wans = [
+        wan(1, (0, 10), (0, 10)),
+        wan(2, (9, 10), (10, 10)),
+        wan(3, (0, 10), (0, 10)),
+    ];
+    wans[0].tier = 3;
+    wans[1].tier = 2;
+    wans[2].tier = 16;
+    for seed in 0..100 {
+        assert_eq!(pick(wans, seed % 2 == 0, seed), Some(2));
+    }
+}
+
+#[test]
 fn ties_are_broken_evenly() {
     let wans = [1, 2, 3, 4].map(|id| wan(id, (0, 10), (0, 10)));
     let mut count = [0u32; 5];
@@ -127,6 +143,7 @@ fn any_input_picks_one_of_those_offered() {
                 };
                 Candidate {
                     id: (i * 30 + 1) as u8,
+                    tier: 1 + i as u32 % 2,
                     up: load(),
                     down: load(),
                 }
@@ -135,7 +152,8 @@ fn any_input_picks_one_of_those_offered() {
         let overloaded = is_overloaded(random(&mut state) % 2 == 0, wans.iter().map(|w| w.up));
         let id = pick(wans.iter().copied(), overloaded, random(&mut state));
         assert_eq!(id.is_some(), n > 0);
-        assert!(id.is_none_or(|id| wans.iter().any(|w| w.id == id)));
+        let lowest = wans.iter().map(|w| w.tier).min();
+        assert!(id.is_none_or(|id| wans.iter().any(|w| w.id == id && Some(w.tier) == lowest)));
     }
 }
 
