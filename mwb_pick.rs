@@ -2,154 +2,126 @@
 
 //! The choice of a WAN for a new connection.
 //!
-//! Pure and integer only: the module and the host tests compile this same file.
+//! Pure and integer only: the module and the host tests compile this same file. State comes in by value and
+//! goes out by value; whoever calls keeps it, in atomics where the packet path needs it.
 //!
 //! While no WAN's measured upload is above the threshold, the WAN with the least download use gets the
 //! connection; once one is above, the WAN with the least upload use, until all are below the exit
 //! threshold. Taken literally on sampled rates that herds: between two samples every connection would go
-//! to the same WAN. So each connection adds a credit to the rate of its WAN, the rate that an average
-//! connection would have brought there, which fades as the measured rate takes over.
+//! to the same WAN. So use means the use that the WAN would have *with* the connection, and includes a
+//! credit: what the connections that were placed lately are about to bring.
+//!
+//! `docs/choice.md` says where the constants come from.
 
 #![forbid(unsafe_code)]
 
-/// Measured upload use, in per cent of capacity, above which upload decides.
-const UPLOAD_ENTER_PERCENT: u64 = 85;
-/// Measured upload use that every WAN must be back at for download to decide again.
-const UPLOAD_EXIT_PERCENT: u64 = 80;
+use core::cmp::Ordering;
 
-/// Weight of a new sample in the moving averages, in tenths.
-const ALPHA_TENTHS: u64 = 3;
+/// How a WAN is chosen, of those in the lowest tier that has any.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    /// The one that is used least: by download, or by upload while that is short anywhere.
+    Rate,
+    /// The better of two random ones, by the direction that is used more.
+    TwoChoices,
+    /// In turn, in proportion to the weights, whatever they carry.
+    Weighted,
+}
 
-/// What a connection is expected to carry before any was seen, in bytes.
-const FIRST_GUESS_UP_BYTES: u64 = 4 << 10;
-const FIRST_GUESS_DOWN_BYTES: u64 = 64 << 10;
+/// What can be set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Settings {
+    pub(crate) mode: Mode,
+    /// Time between two samples.
+    pub(crate) interval_ms: u32,
+    /// Time constant of the measured rates.
+    pub(crate) average_ms: u32,
+    /// Measured upload use, in per cent of capacity, above which upload decides.
+    pub(crate) enter_percent: u32,
+    /// Measured upload use that every WAN must be back at for download to decide again.
+    pub(crate) exit_percent: u32,
+    /// The most credit that one connection gives, in per cent of the mean capacity of the WANs.
+    pub(crate) credit_cap_percent: u32,
+}
+
+impl Settings {
+    pub(crate) const DEFAULT: Self = Self {
+        mode: Mode::Rate,
+        interval_ms: 200,
+        average_ms: 600,
+        enter_percent: 85,
+        exit_percent: 80,
+        credit_cap_percent: 50,
+    };
+
+    /// What of the measured rates is kept after a sample over `elapsed_ns`. An average that is shorter than
+    /// the interval would be the last sample alone, and follow every accident of it.
+    fn keep_rate(&self, elapsed_ns: u64) -> u64 {
+        keep(elapsed_ns, self.average_ms.max(self.interval_ms))
+    }
+
+    /// What of the credits is kept: they fade while the measured rates take over.
+    fn keep_credit(&self, elapsed_ns: u64) -> u64 {
+        keep(elapsed_ns, self.average_ms / 3)
+    }
+}
 
 /// Capacity of a WAN of which nothing is known, in bits per second, until it has carried more.
 const UNKNOWN_CAPACITY_BPS: u64 = 10_000_000;
 
-/// One direction of a WAN. All in bits per second.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub(crate) struct Load {
-    /// Moving average of what was measured.
-    pub(crate) rate_bps: u64,
-    /// Expected of the connections that were placed lately.
-    pub(crate) credit_bps: u64,
-    /// 0 when unknown.
-    pub(crate) capacity_bps: u64,
+// Arithmetic.
+
+/// Shares are in parts of this.
+const ONE: u64 = 1 << 16;
+
+/// `value` times `share`, rounded down.
+fn part(value: u64, share: u64) -> u64 {
+    (u128::from(value).wrapping_mul(u128::from(share.min(ONE))) >> 16) as u64
 }
 
-impl Load {
-    fn capacity(&self) -> u64 {
-        if self.capacity_bps == 0 {
-            self.rate_bps.max(UNKNOWN_CAPACITY_BPS)
-        } else {
-            self.capacity_bps
-        }
+/// The share that an exponential average keeps of its old value when `elapsed_ns` have passed: e to the power
+/// of -`elapsed_ns`/`constant_ms`.
+fn keep(elapsed_ns: u64, constant_ms: u32) -> u64 {
+    // The same as a power of two, in 2^-16; 2^30 us are a quarter of an hour.
+    const LOG2_E: u64 = 94_548;
+    let elapsed_us = (elapsed_ns / 1000).min(1 << 30);
+    let constant_us = u64::from(constant_ms.max(1)).saturating_mul(1000);
+    let power = elapsed_us.saturating_mul(LOG2_E) / constant_us;
+    let halvings = power >> 16;
+    if halvings > 16 {
+        return 0;
     }
-
-    /// The capacity that can be learned: the highest rate seen, 0 as long as that says little.
-    pub(crate) fn learned_bps(&self) -> u64 {
-        if self.rate_bps > self.capacity_bps.max(UNKNOWN_CAPACITY_BPS) {
-            self.rate_bps
-        } else {
-            self.capacity_bps
-        }
-    }
-
-    /// `bps`, or the capacity when that is less: no single connection brings more.
-    pub(crate) fn clamp(&self, bps: u64) -> u64 {
-        bps.min(self.capacity())
-    }
-
-    /// Use in millionths of the capacity, expected connections included.
-    fn score(&self) -> u64 {
-        const MILLION: u64 = 1_000_000;
-        self.rate_bps
-            .saturating_add(self.credit_bps)
-            .saturating_mul(MILLION)
-            / self.capacity().max(1)
-    }
-
-    /// Whether the measured rate is above `percent` of the capacity.
-    fn is_above(&self, percent: u64) -> bool {
-        self.rate_bps.saturating_mul(100) > self.capacity().saturating_mul(percent)
-    }
+    // 2^-f for f < 1, right to a thousandth: 1 - 0.693 f + 0.240 f^2 - 0.047 f^3.
+    let f = power & (ONE - 1);
+    let inner = 15_743u64.saturating_sub(part(f, 3_087));
+    let slope = 45_424u64.saturating_sub(part(f, inner));
+    ONE.saturating_sub(part(f, slope)) >> halvings
 }
 
-/// A WAN that may take connections.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Candidate {
-    pub(crate) id: u8,
-    /// Of the candidates, only those of the lowest tier count.
-    pub(crate) tier: u32,
-    pub(crate) up: Load,
-    pub(crate) down: Load,
-}
-
-/// Whether upload decides, given whether it did before. `up` are the loads of all WANs that are up and whose
-/// upload capacity was given: a learned one is as high as the highest load, and says nothing.
-pub(crate) fn is_overloaded(was: bool, up: impl IntoIterator<Item = Load>) -> bool {
-    let percent = if was {
-        UPLOAD_EXIT_PERCENT
+/// The next value of an average that keeps the share `keep` of its old one.
+fn average(old: u64, sample: u64, keep: u64) -> u64 {
+    let left = part(old, keep);
+    let new = part(sample, ONE.saturating_sub(keep));
+    let sum = left.saturating_add(new);
+    // Both were rounded down; upwards, small rates would never be reached.
+    if sample > old {
+        sum.saturating_add(2).min(sample)
     } else {
-        UPLOAD_ENTER_PERCENT
-    };
-    up.into_iter().any(|load| load.is_above(percent))
-}
-
-/// The WAN that gets the connection; the one among equals that `random` falls on.
-pub(crate) fn pick(
-    candidates: impl IntoIterator<Item = Candidate>,
-    overloaded: bool,
-    random: u32,
-) -> Option<u8> {
-    let mut best: Option<((u32, u64), u8)> = None;
-    let mut equals = 0u32;
-    for candidate in candidates {
-        let load = if overloaded {
-            &candidate.up
-        } else {
-            &candidate.down
-        };
-        let score = (candidate.tier, load.score());
-        match best {
-            Some((least, _)) if score > least => continue,
-            Some((least, _)) if score == least => equals = equals.wrapping_add(1),
-            _ => equals = 1,
-        }
-        // The nth of the equals replaces the one before with a chance of 1/n.
-        if mix(random, equals) % equals.max(1) == 0 {
-            best = Some((score, candidate.id));
-        } else if let Some((_, id)) = best {
-            best = Some((score, id));
-        }
+        sum
     }
-    best.map(|(_, id)| id)
 }
 
-/// A different even distribution over `u32` for each `n`, from one random number.
-fn mix(random: u32, n: u32) -> u32 {
-    let x = (random ^ n.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x85eb_ca6b);
-    (x ^ (x >> 15)).wrapping_mul(0xc2b2_ae35) >> 8
-}
-
-/// The next value of a moving average.
-pub(crate) fn average(old: u64, sample: u64) -> u64 {
-    let sum = old
-        .saturating_mul(10 - ALPHA_TENTHS)
-        .saturating_add(sample.saturating_mul(ALPHA_TENTHS));
-    // Rounded up on the way up, or small rates would never be reached.
-    let rounding = if sample > old { 9 } else { 0 };
-    sum.saturating_add(rounding) / 10
-}
-
-/// What is left of a credit after one sample.
-pub(crate) fn fade(credit_bps: u64) -> u64 {
-    average(credit_bps, 0)
+/// `value` times `num`/`den`, right to one part in 2^16 and no more than `value`.
+fn scaled(value: u64, num: u64, den: u64) -> u64 {
+    let share = match num.checked_mul(ONE) {
+        Some(wide) => wide.checked_div(den),
+        None => num.checked_div(den / ONE),
+    };
+    part(value, share.unwrap_or(0))
 }
 
 /// Bits per second that `bytes` in `ns` nanoseconds amount to; 0 when no time has passed.
-pub(crate) fn rate_bps(bytes: u64, ns: u64) -> u64 {
+fn rate_bps(bytes: u64, ns: u64) -> u64 {
     let bits = bytes.saturating_mul(8);
     match bits.checked_mul(1_000_000_000) {
         Some(scaled) => scaled.checked_div(ns),
@@ -161,31 +133,433 @@ pub(crate) fn rate_bps(bytes: u64, ns: u64) -> u64 {
     .unwrap_or(0)
 }
 
-/// What new connections bring, in one direction.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Expectation {
-    /// Bytes of an average connection.
-    bytes: u64,
+/// A different even distribution over `u32` for each `n`, from one random number.
+fn mix(random: u32, n: u32) -> u32 {
+    let x = random ^ n.wrapping_mul(0x9e37_79b9);
+    let x = (x ^ (x >> 16)).wrapping_mul(0x85eb_ca6b);
+    let x = (x ^ (x >> 13)).wrapping_mul(0xc2b2_ae35);
+    x ^ (x >> 16)
 }
 
-impl Expectation {
-    pub(crate) const UP: Self = Self {
-        bytes: FIRST_GUESS_UP_BYTES,
-    };
-    pub(crate) const DOWN: Self = Self {
-        bytes: FIRST_GUESS_DOWN_BYTES,
-    };
+/// When a runner with this speed arrives, in a race that each wins with a probability in proportion to its
+/// speed: exponentially distributed.
+fn arrival(random: u32, id: u8, speed: u64) -> u64 {
+    // The logarithm to base 2 of a number in (0, 1], negated and in 2^-16, with a parabola between powers.
+    let u = mix(random, id.into()) | 1;
+    let zeros = u.leading_zeros();
+    let f = u64::from(u.wrapping_shl(zeros).wrapping_shl(1) >> 16);
+    let curve = part(part(f, ONE.saturating_sub(f)), 22_518);
+    let log = u64::from(zeros)
+        .saturating_add(1)
+        .saturating_mul(ONE)
+        .saturating_sub(f.saturating_add(curve));
+    (log << 40) / speed.max(1)
+}
 
-    /// Learns from a sample in which `connections` were placed and `bytes` carried.
-    pub(crate) fn learn(&mut self, bytes: u64, connections: u64) {
-        if let Some(mean) = bytes.checked_div(connections) {
-            self.bytes = average(self.bytes, mean);
+// What is measured.
+
+/// What a direction of a device has carried in some time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Sample {
+    pub(crate) bytes: u64,
+    pub(crate) ns: u64,
+}
+
+impl Sample {
+    pub(crate) fn bps(&self) -> u64 {
+        rate_bps(self.bytes, self.ns)
+    }
+}
+
+/// Makes samples of a device's counter.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Meter {
+    /// Device, bytes and time.
+    last: Option<(u32, u64, u64)>,
+}
+
+impl Meter {
+    /// What was carried since the last call; `None` if there is nothing to compare with: another device, or
+    /// a counter that was set back.
+    pub(crate) fn sample(&mut self, device: u32, bytes: u64, now_ns: u64) -> Option<Sample> {
+        let last = self.last;
+        if last.is_some_and(|(dev, _, then_ns)| dev == device && now_ns <= then_ns) {
+            return None;
+        }
+        self.last = Some((device, bytes, now_ns));
+        let (_, old, then_ns) = last.filter(|(dev, ..)| *dev == device)?;
+        let ns = now_ns.saturating_sub(then_ns);
+        Some(Sample {
+            bytes: advanced(old, bytes, ns)?,
+            ns,
+        })
+    }
+}
+
+/// How far a counter has come, which may have passed the end of its 64 or 32 bits.
+fn advanced(old: u64, new: u64, ns: u64) -> Option<u64> {
+    const NARROW: u64 = 1 << 32;
+    /// A device with counters of 32 bits cannot be faster than this, or they could not be read in time.
+    const NARROW_MOST_BPS: u64 = 10_000_000_000;
+    let wide = new.wrapping_sub(old);
+    if wide < 1 << 63 {
+        return Some(wide);
+    }
+    let narrow = wide % NARROW;
+    (old < NARROW && rate_bps(narrow, ns) <= NARROW_MOST_BPS).then_some(narrow)
+}
+
+/// One direction of a WAN, as the packet path sees it. All in bits per second.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// Moving average of what was measured.
+    pub(crate) rate_bps: u64,
+    /// Expected of the connections that were placed lately.
+    pub(crate) credit_bps: u64,
+    /// As [`Capacity`] says.
+    pub(crate) capacity_bps: u64,
+}
+
+impl Load {
+    /// Of a WAN that has just come up: as if it were used as much as all WANs together, `used_bps` of
+    /// `capacity_bps`. Nothing would draw every connection there until the rates show them.
+    pub(crate) fn fresh(capacity_bps: u64, all: Load) -> Self {
+        Self {
+            rate_bps: scaled(capacity_bps, all.rate_bps, all.capacity_bps),
+            credit_bps: scaled(capacity_bps, all.credit_bps, all.capacity_bps),
+            capacity_bps,
         }
     }
 
-    /// The credit of one connection, when samples are `interval_ns` apart: its bytes, spread over the time
-    /// constant of the averages.
-    pub(crate) fn credit_bps(&self, interval_ns: u64) -> u64 {
-        rate_bps(self.bytes, interval_ns.saturating_mul(10) / ALPHA_TENTHS)
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            rate_bps: self.rate_bps.saturating_add(other.rate_bps),
+            credit_bps: self.credit_bps.saturating_add(other.credit_bps),
+            capacity_bps: self.capacity_bps.saturating_add(other.capacity_bps),
+        }
     }
+
+    /// Takes a sample in.
+    pub(crate) fn sampled(&self, settings: &Settings, sample: Sample) -> Self {
+        Self {
+            rate_bps: average(self.rate_bps, sample.bps(), settings.keep_rate(sample.ns)),
+            credit_bps: part(self.credit_bps, settings.keep_credit(sample.ns)),
+            capacity_bps: self.capacity_bps,
+        }
+    }
+
+    /// The use that it would have with one more connection.
+    fn with(&self, expected: Expected) -> Use {
+        Use {
+            bps: self
+                .rate_bps
+                .saturating_add(self.credit_bps)
+                .saturating_add(expected.own_bps),
+            capacity_bps: self.capacity_bps.max(1),
+        }
+    }
+
+    /// The use that was measured.
+    fn measured(&self) -> Use {
+        Use {
+            bps: self.rate_bps,
+            capacity_bps: self.capacity_bps.max(1),
+        }
+    }
+}
+
+/// Part of a capacity. It is never divided out, so that comparisons are exact.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    bps: u64,
+    capacity_bps: u64,
+}
+
+impl Use {
+    const NONE: Self = Self {
+        bps: 0,
+        capacity_bps: 1,
+    };
+
+    fn percent(percent: u32) -> Self {
+        Self {
+            bps: percent.into(),
+            capacity_bps: 100,
+        }
+    }
+
+    fn cmp(&self, other: &Self) -> Ordering {
+        let cross = |a: &Self, b: &Self| u128::from(a.bps).wrapping_mul(b.capacity_bps.into());
+        cross(self, other).cmp(&cross(other, self))
+    }
+
+    fn max(self, other: Self) -> Self {
+        if self.cmp(&other).is_lt() {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+/// What a new connection is expected to bring, in one direction.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub(crate) struct Expected {
+    /// The rate that it adds while it is chosen for.
+    pub(crate) own_bps: u64,
+    /// The rate that it leaves as a credit.
+    pub(crate) credit_bps: u64,
+}
+
+/// Learns what connections bring, in one direction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expectation {
+    /// Bytes carried and connections placed lately, the latter in 2^-16.
+    bytes: u64,
+    connections: u64,
+    /// Placed in the last sample: half of them count in the next one, for their bytes come late.
+    fresh: u64,
+}
+
+impl Expectation {
+    const MEMORY_MS: u32 = 20_000;
+    /// Small: what comes first is soon believed.
+    const FIRST_CONNECTIONS: u64 = 4;
+
+    pub(crate) const UP: Self = Self::first_guess(4 << 10);
+    pub(crate) const DOWN: Self = Self::first_guess(64 << 10);
+
+    const fn first_guess(bytes: u64) -> Self {
+        Self {
+            bytes: bytes * Self::FIRST_CONNECTIONS,
+            connections: ONE * Self::FIRST_CONNECTIONS,
+            fresh: 0,
+        }
+    }
+
+    /// Learns from a sample in which `bytes` were carried and `connections` placed, by all WANs of which
+    /// there is one.
+    pub(crate) fn learn(&mut self, bytes: u64, connections: u64, elapsed_ns: u64) {
+        let keep = keep(elapsed_ns, Self::MEMORY_MS);
+        self.bytes = part(self.bytes, keep).saturating_add(bytes);
+        let halves = self.fresh.saturating_add(connections);
+        self.connections =
+            part(self.connections, keep).saturating_add(halves.saturating_mul(ONE / 2));
+        self.fresh = connections;
+    }
+
+    /// Bytes of a mean connection.
+    fn mean_bytes(&self) -> u64 {
+        // When hardly any comes, each counts as much as all that is carried.
+        let connections = self.connections.max(ONE / 16);
+        match self.bytes.checked_mul(ONE) {
+            Some(scaled) => scaled / connections,
+            None => (self.bytes / connections).saturating_mul(ONE),
+        }
+    }
+
+    /// What one connection brings to WANs of this mean capacity.
+    ///
+    /// As a rate of its own: all its bytes in a tenth of a second, but no more than a quarter of a WAN. As a
+    /// credit: one and a half times its bytes per second, which fades in 200 ms and thus stands for three
+    /// tenths of them; most of the bytes are those of few large connections, which the rates show in time.
+    pub(crate) fn expected(&self, settings: &Settings, mean_capacity_bps: u64) -> Expected {
+        let bits = self.mean_bytes().saturating_mul(8);
+        let cap = (mean_capacity_bps / 100).saturating_mul(settings.credit_cap_percent.into());
+        Expected {
+            own_bps: bits.saturating_mul(10).min(mean_capacity_bps / 4),
+            credit_bps: bits.saturating_mul(3).min(cap.saturating_mul(2)) / 2,
+        }
+    }
+}
+
+/// What a WAN can carry in one direction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Capacity {
+    /// 0 when unknown.
+    given_bps: u64,
+    /// Average over some seconds, and the best that it has been, slowly forgotten.
+    sustained_bps: u64,
+    best_bps: u64,
+}
+
+impl Capacity {
+    const SUSTAINED_MS: u32 = 2000;
+    const FORGET_NS: u64 = 24 * 3600 * 1_000_000_000;
+
+    pub(crate) const fn new(given_bps: u64) -> Self {
+        Self {
+            given_bps,
+            sustained_bps: 0,
+            best_bps: 0,
+        }
+    }
+
+    /// Another one was given, which says nothing against what was seen.
+    pub(crate) fn give(&mut self, given_bps: u64) {
+        self.given_bps = given_bps;
+    }
+
+    /// What is known of it: given or seen; 0 as long as that is next to nothing.
+    pub(crate) fn known_bps(&self) -> u64 {
+        match self.given_bps {
+            0 if self.best_bps < UNKNOWN_CAPACITY_BPS / 10 => 0,
+            0 => self.best_bps,
+            _ => self.bps(),
+        }
+    }
+
+    /// What is given, unless more was seen. When nothing is: twice what was seen, or it would never be asked
+    /// for more.
+    pub(crate) fn bps(&self) -> u64 {
+        if self.given_bps == 0 {
+            self.best_bps.saturating_mul(2).max(UNKNOWN_CAPACITY_BPS)
+        } else {
+            self.given_bps.max(self.best_bps)
+        }
+    }
+
+    /// Takes a sample in.
+    pub(crate) fn learn(&mut self, sample: Sample) {
+        let keep = keep(sample.ns, Self::SUSTAINED_MS);
+        self.sustained_bps = average(self.sustained_bps, sample.bps(), keep);
+        let samples = Self::FORGET_NS / sample.ns.clamp(1, Self::FORGET_NS);
+        let left = self.best_bps.saturating_sub(self.best_bps / samples);
+        self.best_bps = left.max(self.sustained_bps);
+    }
+}
+
+// What is chosen.
+
+/// A WAN that may take connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) id: u8,
+    /// Only those with the lowest number among the candidates count.
+    pub(crate) tier: u32,
+    pub(crate) up: Load,
+    pub(crate) down: Load,
+    /// When it is next, see [`next_turn`].
+    pub(crate) turn: u64,
+}
+
+/// What all choices have in common until the next sample.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Outlook {
+    /// Upload decides.
+    pub(crate) is_upload: bool,
+    pub(crate) up: Expected,
+    pub(crate) down: Expected,
+}
+
+/// Whether upload decides, given whether it did before. `up` are the loads of all WANs that are up and whose
+/// upload capacity was given: a learned one is about as high as the highest load, and says nothing.
+pub(crate) fn is_overloaded(
+    settings: &Settings,
+    was: bool,
+    up: impl IntoIterator<Item = Load>,
+) -> bool {
+    let percent = if was {
+        settings.exit_percent
+    } else {
+        settings.enter_percent
+    };
+    up.into_iter()
+        .any(|load| load.measured().cmp(&Use::percent(percent)).is_gt())
+}
+
+/// The WAN that gets the connection. `clock` is the turn of the last choice, in [`Mode::Weighted`].
+pub(crate) fn pick(
+    settings: &Settings,
+    outlook: &Outlook,
+    clock: u64,
+    candidates: impl IntoIterator<Item = Candidate>,
+    random: u32,
+) -> Option<u8> {
+    let used = |c: &Candidate| {
+        let (up, down) = (c.up.with(outlook.up), c.down.with(outlook.down));
+        match settings.mode {
+            Mode::Weighted => Use::NONE,
+            Mode::Rate if !outlook.is_upload => down,
+            Mode::Rate | Mode::TwoChoices => up.max(down),
+        }
+    };
+    let mut best: Option<Runner> = None;
+    let mut second: Option<Runner> = None;
+    for c in candidates {
+        let runner = Runner {
+            id: c.id,
+            tier: c.tier,
+            used: used(&c),
+            wait: match settings.mode {
+                Mode::Weighted => wait(c.turn, clock),
+                Mode::TwoChoices => arrival(random, c.id, c.down.capacity_bps),
+                Mode::Rate => 0,
+            },
+            speed: c.down.capacity_bps,
+        };
+        match best {
+            Some(b) if b.tier < c.tier => {}
+            Some(b) if b.tier == c.tier && !runner.is_before(&b, settings.mode, random) => {
+                if second.is_none_or(|s| runner.is_before(&s, settings.mode, random)) {
+                    second = Some(runner);
+                }
+            }
+            _ => {
+                second = best.filter(|b| b.tier == c.tier);
+                best = Some(runner);
+            }
+        }
+    }
+    let best = best?;
+    let other =
+        second.filter(|s| settings.mode == Mode::TwoChoices && s.used.cmp(&best.used).is_lt());
+    Some(other.map_or(best.id, |s| s.id))
+}
+
+/// What counts of a candidate.
+#[derive(Clone, Copy)]
+struct Runner {
+    id: u8,
+    tier: u32,
+    used: Use,
+    /// Until its turn, or its arrival.
+    wait: u64,
+    speed: u64,
+}
+
+impl Runner {
+    /// Whether it goes before another one of its tier. Equals run a race.
+    fn is_before(&self, other: &Self, mode: Mode, random: u32) -> bool {
+        let order = match mode {
+            Mode::Rate => self.used.cmp(&other.used),
+            Mode::TwoChoices | Mode::Weighted => self.wait.cmp(&other.wait),
+        };
+        let arrival = |r: &Self| arrival(random, r.id, r.speed);
+        order
+            .then_with(|| arrival(self).cmp(&arrival(other)))
+            .then(self.id.cmp(&other.id))
+            .is_lt()
+    }
+}
+
+/// How long after `clock` a turn is; turns that have passed are now, so that a WAN that comes back does not
+/// make up for its absence.
+fn wait(turn: u64, clock: u64) -> u64 {
+    let wait = turn.wrapping_sub(clock);
+    if wait < 1 << 63 {
+        wait
+    } else {
+        0
+    }
+}
+
+/// In [`Mode::Weighted`]: (the clock, the next turn of the WAN) once a WAN of this weight has been chosen.
+/// Fair queueing by start times: two CPUs that choose at once may give the same turn twice, which is one
+/// connection off and mends itself.
+pub(crate) fn next_turn(turn: u64, clock: u64, weight_bps: u64) -> (u64, u64) {
+    let start = clock.wrapping_add(wait(turn, clock));
+    let stride = (1 << 50) / (weight_bps >> 10).clamp(1, 1 << 40);
+    (start, start.wrapping_add(stride))
 }
