@@ -6,21 +6,31 @@
 //! goes out by value; whoever calls keeps it, in atomics where the packet path needs it.
 //!
 //! While no WAN's measured upload is above the threshold, the WAN with the least download use gets the
-//! connection; once one is above, the WAN with the least upload use, until all are below the exit
-//! threshold. Taken literally on sampled rates that herds: between two samples every connection would go
-//! to the same WAN. So use means the use that the WAN would have *with* the connection, and includes a
-//! credit: what the connections that were placed lately are about to bring.
+//! connection; once one is above, the WAN with the least upload use, until all are back at the exit
+//! threshold. Three things are added, without which that is worse than chance (`docs/choice.md`):
 //!
-//! `docs/choice.md` says where the constants come from.
+//! - Use is what it would be *with* the connection, or one would fill a small WAN.
+//! - It includes a credit, what the connections that were placed lately are about to bring, or between two
+//!   samples every connection would go to the same WAN.
+//! - While upload decides, a download use that is higher counts instead, or one full upload among many WANs
+//!   would leave the downloads to chance.
 
 #![forbid(unsafe_code)]
 
+use crate::mwb_rate::{
+    average,
+    keep,
+    part,
+    scaled,
+    Sample,
+    ONE, //
+};
 use core::cmp::Ordering;
 
 /// How a WAN is chosen, of those in the lowest tier that has any.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mode {
-    /// The one that is used least: by download, or by upload while that is short anywhere.
+    /// The one that is used least: by download, or by either direction while upload is short anywhere.
     Rate,
     /// The better of two random ones, by the direction that is used more.
     TwoChoices,
@@ -34,7 +44,7 @@ pub(crate) struct Settings {
     pub(crate) mode: Mode,
     /// Time between two samples.
     pub(crate) interval_ms: u32,
-    /// Time constant of the measured rates.
+    /// Time constant of the measured rates; credits fade three times as fast.
     pub(crate) average_ms: u32,
     /// Measured upload use, in per cent of capacity, above which upload decides.
     pub(crate) enter_percent: u32,
@@ -66,148 +76,7 @@ impl Settings {
     }
 }
 
-/// Capacity of a WAN of which nothing is known, in bits per second, until it has carried more.
-const UNKNOWN_CAPACITY_BPS: u64 = 10_000_000;
-
-// Arithmetic.
-
-/// Shares are in parts of this.
-const ONE: u64 = 1 << 16;
-
-/// `value` times `share`, rounded down.
-fn part(value: u64, share: u64) -> u64 {
-    (u128::from(value).wrapping_mul(u128::from(share.min(ONE))) >> 16) as u64
-}
-
-/// The share that an exponential average keeps of its old value when `elapsed_ns` have passed: e to the power
-/// of -`elapsed_ns`/`constant_ms`.
-fn keep(elapsed_ns: u64, constant_ms: u32) -> u64 {
-    // The same as a power of two, in 2^-16; 2^30 us are a quarter of an hour.
-    const LOG2_E: u64 = 94_548;
-    let elapsed_us = (elapsed_ns / 1000).min(1 << 30);
-    let constant_us = u64::from(constant_ms.max(1)).saturating_mul(1000);
-    let power = elapsed_us.saturating_mul(LOG2_E) / constant_us;
-    let halvings = power >> 16;
-    if halvings > 16 {
-        return 0;
-    }
-    // 2^-f for f < 1, right to a thousandth: 1 - 0.693 f + 0.240 f^2 - 0.047 f^3.
-    let f = power & (ONE - 1);
-    let inner = 15_743u64.saturating_sub(part(f, 3_087));
-    let slope = 45_424u64.saturating_sub(part(f, inner));
-    ONE.saturating_sub(part(f, slope)) >> halvings
-}
-
-/// The next value of an average that keeps the share `keep` of its old one.
-fn average(old: u64, sample: u64, keep: u64) -> u64 {
-    let left = part(old, keep);
-    let new = part(sample, ONE.saturating_sub(keep));
-    let sum = left.saturating_add(new);
-    // Both were rounded down; upwards, small rates would never be reached.
-    if sample > old {
-        sum.saturating_add(2).min(sample)
-    } else {
-        sum
-    }
-}
-
-/// `value` times `num`/`den`, right to one part in 2^16 and no more than `value`.
-fn scaled(value: u64, num: u64, den: u64) -> u64 {
-    let share = match num.checked_mul(ONE) {
-        Some(wide) => wide.checked_div(den),
-        None => num.checked_div(den / ONE),
-    };
-    part(value, share.unwrap_or(0))
-}
-
-/// Bits per second that `bytes` in `ns` nanoseconds amount to; 0 when no time has passed.
-fn rate_bps(bytes: u64, ns: u64) -> u64 {
-    let bits = bytes.saturating_mul(8);
-    match bits.checked_mul(1_000_000_000) {
-        Some(scaled) => scaled.checked_div(ns),
-        // More than 2 GB in one sample: microseconds are exact enough.
-        None => bits
-            .checked_div(ns / 1000)
-            .map(|per_us| per_us.saturating_mul(1_000_000)),
-    }
-    .unwrap_or(0)
-}
-
-/// A different even distribution over `u32` for each `n`, from one random number.
-fn mix(random: u32, n: u32) -> u32 {
-    let x = random ^ n.wrapping_mul(0x9e37_79b9);
-    let x = (x ^ (x >> 16)).wrapping_mul(0x85eb_ca6b);
-    let x = (x ^ (x >> 13)).wrapping_mul(0xc2b2_ae35);
-    x ^ (x >> 16)
-}
-
-/// When a runner with this speed arrives, in a race that each wins with a probability in proportion to its
-/// speed: exponentially distributed.
-fn arrival(random: u32, id: u8, speed: u64) -> u64 {
-    // The logarithm to base 2 of a number in (0, 1], negated and in 2^-16, with a parabola between powers.
-    let u = mix(random, id.into()) | 1;
-    let zeros = u.leading_zeros();
-    let f = u64::from(u.wrapping_shl(zeros).wrapping_shl(1) >> 16);
-    let curve = part(part(f, ONE.saturating_sub(f)), 22_518);
-    let log = u64::from(zeros)
-        .saturating_add(1)
-        .saturating_mul(ONE)
-        .saturating_sub(f.saturating_add(curve));
-    (log << 40) / speed.max(1)
-}
-
-// What is measured.
-
-/// What a direction of a device has carried in some time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Sample {
-    pub(crate) bytes: u64,
-    pub(crate) ns: u64,
-}
-
-impl Sample {
-    pub(crate) fn bps(&self) -> u64 {
-        rate_bps(self.bytes, self.ns)
-    }
-}
-
-/// Makes samples of a device's counter.
-#[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Meter {
-    /// Device, bytes and time.
-    last: Option<(u32, u64, u64)>,
-}
-
-impl Meter {
-    /// What was carried since the last call; `None` if there is nothing to compare with: another device, or
-    /// a counter that was set back.
-    pub(crate) fn sample(&mut self, device: u32, bytes: u64, now_ns: u64) -> Option<Sample> {
-        let last = self.last;
-        if last.is_some_and(|(dev, _, then_ns)| dev == device && now_ns <= then_ns) {
-            return None;
-        }
-        self.last = Some((device, bytes, now_ns));
-        let (_, old, then_ns) = last.filter(|(dev, ..)| *dev == device)?;
-        let ns = now_ns.saturating_sub(then_ns);
-        Some(Sample {
-            bytes: advanced(old, bytes, ns)?,
-            ns,
-        })
-    }
-}
-
-/// How far a counter has come, which may have passed the end of its 64 or 32 bits.
-fn advanced(old: u64, new: u64, ns: u64) -> Option<u64> {
-    const NARROW: u64 = 1 << 32;
-    /// A device with counters of 32 bits cannot be faster than this, or they could not be read in time.
-    const NARROW_MOST_BPS: u64 = 10_000_000_000;
-    let wide = new.wrapping_sub(old);
-    if wide < 1 << 63 {
-        return Some(wide);
-    }
-    let narrow = wide % NARROW;
-    (old < NARROW && rate_bps(narrow, ns) <= NARROW_MOST_BPS).then_some(narrow)
-}
+// What is expected.
 
 /// One direction of a WAN, as the packet path sees it. All in bits per second.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
@@ -216,13 +85,13 @@ pub(crate) struct Load {
     pub(crate) rate_bps: u64,
     /// Expected of the connections that were placed lately.
     pub(crate) credit_bps: u64,
-    /// As [`Capacity`] says.
+    /// As [`crate::mwb_rate::Capacity`] says.
     pub(crate) capacity_bps: u64,
 }
 
 impl Load {
-    /// Of a WAN that has just come up: as if it were used as much as all WANs together, `used_bps` of
-    /// `capacity_bps`. Nothing would draw every connection there until the rates show them.
+    /// Of a WAN that has just come up: as if it were used as much as `all` together. With nothing, it would
+    /// draw every connection until the rates show them.
     pub(crate) fn fresh(capacity_bps: u64, all: Load) -> Self {
         Self {
             rate_bps: scaled(capacity_bps, all.rate_bps, all.capacity_bps),
@@ -361,72 +230,16 @@ impl Expectation {
 
     /// What one connection brings to WANs of this mean capacity.
     ///
-    /// As a rate of its own: all its bytes in a tenth of a second, but no more than a quarter of a WAN. As a
-    /// credit: one and a half times its bytes per second, which fades in 200 ms and thus stands for three
-    /// tenths of them; most of the bytes are those of few large connections, which the rates show in time.
+    /// As a rate of its own: all its bytes in a twentieth of a second, but no more than an eighth of a WAN. As a
+    /// credit: three tenths of its bytes, over the time in which credits fade. Most of the bytes are those of
+    /// few large connections, which the rates show in time.
     pub(crate) fn expected(&self, settings: &Settings, mean_capacity_bps: u64) -> Expected {
         let bits = self.mean_bytes().saturating_mul(8);
         let cap = (mean_capacity_bps / 100).saturating_mul(settings.credit_cap_percent.into());
         Expected {
-            own_bps: bits.saturating_mul(10).min(mean_capacity_bps / 4),
-            credit_bps: bits.saturating_mul(3).min(cap.saturating_mul(2)) / 2,
+            own_bps: bits.saturating_mul(20).min(mean_capacity_bps / 8),
+            credit_bps: (bits.saturating_mul(900) / u64::from(settings.average_ms.max(1))).min(cap),
         }
-    }
-}
-
-/// What a WAN can carry in one direction.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Capacity {
-    /// 0 when unknown.
-    given_bps: u64,
-    /// Average over some seconds, and the best that it has been, slowly forgotten.
-    sustained_bps: u64,
-    best_bps: u64,
-}
-
-impl Capacity {
-    const SUSTAINED_MS: u32 = 2000;
-    const FORGET_NS: u64 = 24 * 3600 * 1_000_000_000;
-
-    pub(crate) const fn new(given_bps: u64) -> Self {
-        Self {
-            given_bps,
-            sustained_bps: 0,
-            best_bps: 0,
-        }
-    }
-
-    /// Another one was given, which says nothing against what was seen.
-    pub(crate) fn give(&mut self, given_bps: u64) {
-        self.given_bps = given_bps;
-    }
-
-    /// What is known of it: given or seen; 0 as long as that is next to nothing.
-    pub(crate) fn known_bps(&self) -> u64 {
-        match self.given_bps {
-            0 if self.best_bps < UNKNOWN_CAPACITY_BPS / 10 => 0,
-            0 => self.best_bps,
-            _ => self.bps(),
-        }
-    }
-
-    /// What is given, unless more was seen. When nothing is: twice what was seen, or it would never be asked
-    /// for more.
-    pub(crate) fn bps(&self) -> u64 {
-        if self.given_bps == 0 {
-            self.best_bps.saturating_mul(2).max(UNKNOWN_CAPACITY_BPS)
-        } else {
-            self.given_bps.max(self.best_bps)
-        }
-    }
-
-    /// Takes a sample in.
-    pub(crate) fn learn(&mut self, sample: Sample) {
-        let keep = keep(sample.ns, Self::SUSTAINED_MS);
-        self.sustained_bps = average(self.sustained_bps, sample.bps(), keep);
-        let samples = Self::FORGET_NS / sample.ns.clamp(1, Self::FORGET_NS);
-        let left = self.best_bps.saturating_sub(self.best_bps / samples);
-        self.best_bps = left.max(self.sustained_bps);
     }
 }
 
@@ -562,4 +375,27 @@ pub(crate) fn next_turn(turn: u64, clock: u64, weight_bps: u64) -> (u64, u64) {
     let start = clock.wrapping_add(wait(turn, clock));
     let stride = (1 << 50) / (weight_bps >> 10).clamp(1, 1 << 40);
     (start, start.wrapping_add(stride))
+}
+
+/// A different even distribution over `u32` for each `n`, from one random number.
+fn mix(random: u32, n: u32) -> u32 {
+    let x = random ^ n.wrapping_mul(0x9e37_79b9);
+    let x = (x ^ (x >> 16)).wrapping_mul(0x85eb_ca6b);
+    let x = (x ^ (x >> 13)).wrapping_mul(0xc2b2_ae35);
+    x ^ (x >> 16)
+}
+
+/// When a runner with this speed arrives, in a race that each wins with a probability in proportion to its
+/// speed: exponentially distributed.
+fn arrival(random: u32, id: u8, speed: u64) -> u64 {
+    // The logarithm to base 2 of a number in (0, 1], negated and in 2^-16, with a parabola between powers.
+    let u = mix(random, id.into()) | 1;
+    let zeros = u.leading_zeros();
+    let f = u64::from(u.wrapping_shl(zeros).wrapping_shl(1) >> 16);
+    let curve = part(part(f, ONE.saturating_sub(f)), 22_518);
+    let log = u64::from(zeros)
+        .saturating_add(1)
+        .saturating_mul(ONE)
+        .saturating_sub(f.saturating_add(curve));
+    (log << 40) / speed.max(1)
 }

@@ -11,12 +11,15 @@ use crate::{
     mwb_pick::{
         self,
         Candidate,
-        Capacity,
         Expectation,
         Expected,
         Load,
-        Meter,
         Outlook, //
+    },
+    mwb_rate::{
+        Capacity,
+        Meter,
+        Sample, //
     },
     rust::{
         netdev::{
@@ -96,7 +99,7 @@ impl Direction {
     }
 
     /// Takes a sample in, and returns the bytes.
-    fn sample(&self, capacity: &mut Capacity, sample: Option<mwb_pick::Sample>) -> u64 {
+    fn sample(&self, capacity: &mut Capacity, sample: Option<Sample>) -> u64 {
         let Some(sample) = sample else {
             return 0;
         };
