@@ -8,7 +8,7 @@ out := $(CURDIR)/build/host
 share := $(DESTDIR)$(PREFIX)/share
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(out)
 
-.PHONY: all module tool install sandbox demo test bench check clean
+.PHONY: all module tool install sandbox demo test bench sim check clean
 
 # For the kernel at KDIR, with this machine's own tools. The others need nothing of it but root, and
 # do everything in the sandbox.
@@ -59,6 +59,10 @@ bench:
 	scripts/build uml
 	scripts/build tool
 	tests/vm/run uml tests/bench/lines
+
+# Every policy in every scene; QUICK=1 for a minute's worth.
+sim:
+	tests/sim/host $(if $(QUICK),quick,full)
 
 check:
 	scripts/check

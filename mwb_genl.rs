@@ -14,7 +14,6 @@ use crate::{
     mwb_genl_policy::*,
     mwb_instance::Instance,
     mwb_nf,
-    mwb_pick::Load,
     mwb_wan::{
         Setting,
         Wans, //
@@ -270,12 +269,13 @@ fn write_wan(config: &Config, wans: &Wans, setting: &Setting, answer: &mut Answe
     use uapi::*;
     let reading = wans.read(setting.id).ok_or(ENOENT)?;
     mwb_event::write(answer, setting)?;
-    let mut capacity = |id, load: &Load| match load.capacity_bps {
-        0 => Ok(()),
-        bps => answer.u64(id, bps, A_WAN_PAD),
-    };
-    capacity(A_WAN_UP_CAPACITY_BPS, &reading.up)?;
-    capacity(A_WAN_DOWN_CAPACITY_BPS, &reading.down)?;
+    let ids = [A_WAN_UP_CAPACITY_BPS, A_WAN_DOWN_CAPACITY_BPS];
+    for (id, capacity) in ids.into_iter().zip(&setting.capacities) {
+        match capacity.known_bps() {
+            0 => {}
+            bps => answer.u64(id, bps, A_WAN_PAD)?,
+        }
+    }
     if setting.up_capacity_bps == 0 || setting.down_capacity_bps == 0 {
         answer.flag(A_WAN_CAPACITY_LEARNED)?;
     }

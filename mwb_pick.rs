@@ -2,190 +2,400 @@
 
 //! The choice of a WAN for a new connection.
 //!
-//! Pure and integer only: the module and the host tests compile this same file.
+//! Pure and integer only: the module and the host tests compile this same file. State comes in by value and
+//! goes out by value; whoever calls keeps it, in atomics where the packet path needs it.
 //!
 //! While no WAN's measured upload is above the threshold, the WAN with the least download use gets the
-//! connection; once one is above, the WAN with the least upload use, until all are below the exit
-//! threshold. Taken literally on sampled rates that herds: between two samples every connection would go
-//! to the same WAN. So each connection adds a credit to the rate of its WAN, the rate that an average
-//! connection would have brought there, which fades as the measured rate takes over.
+//! connection; once one is above, the WAN with the least upload use, until all are back at the exit
+//! threshold. Three things are added, without which that is worse than chance (`docs/choice.md`):
+//!
+//! - Use is what it would be *with* the connection, or one would fill a small WAN.
+//! - It includes a credit, what the connections that were placed lately are about to bring, or between two
+//!   samples every connection would go to the same WAN.
+//! - While upload decides, a download use that is higher counts instead, or one full upload among many WANs
+//!   would leave the downloads to chance.
 
 #![forbid(unsafe_code)]
 
-/// Measured upload use, in per cent of capacity, above which upload decides.
-const UPLOAD_ENTER_PERCENT: u64 = 85;
-/// Measured upload use that every WAN must be back at for download to decide again.
-const UPLOAD_EXIT_PERCENT: u64 = 80;
+use crate::mwb_rate::{
+    average,
+    keep,
+    part,
+    scaled,
+    Sample,
+    ONE, //
+};
+use core::cmp::Ordering;
 
-/// Weight of a new sample in the moving averages, in tenths.
-const ALPHA_TENTHS: u64 = 3;
+/// How a WAN is chosen, of those in the lowest tier that has any.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    /// The one that is used least: by download, or by either direction while upload is short anywhere.
+    Rate,
+    /// The better of two random ones, by the direction that is used more.
+    TwoChoices,
+    /// In turn, in proportion to the weights, whatever they carry.
+    Weighted,
+}
 
-/// What a connection is expected to carry before any was seen, in bytes.
-const FIRST_GUESS_UP_BYTES: u64 = 4 << 10;
-const FIRST_GUESS_DOWN_BYTES: u64 = 64 << 10;
+/// What can be set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Settings {
+    pub(crate) mode: Mode,
+    /// Time between two samples.
+    pub(crate) interval_ms: u32,
+    /// Time constant of the measured rates; credits fade three times as fast.
+    pub(crate) average_ms: u32,
+    /// Measured upload use, in per cent of capacity, above which upload decides.
+    pub(crate) enter_percent: u32,
+    /// Measured upload use that every WAN must be back at for download to decide again.
+    pub(crate) exit_percent: u32,
+    /// The most credit that one connection gives, in per cent of the mean capacity of the WANs.
+    pub(crate) credit_cap_percent: u32,
+}
 
-/// Capacity of a WAN of which nothing is known, in bits per second, until it has carried more.
-const UNKNOWN_CAPACITY_BPS: u64 = 10_000_000;
+impl Settings {
+    pub(crate) const DEFAULT: Self = Self {
+        mode: Mode::Rate,
+        interval_ms: 200,
+        average_ms: 600,
+        enter_percent: 85,
+        exit_percent: 80,
+        credit_cap_percent: 50,
+    };
 
-/// One direction of a WAN. All in bits per second.
+    /// What of the measured rates is kept after a sample over `elapsed_ns`. An average that is shorter than
+    /// the interval would be the last sample alone, and follow every accident of it.
+    fn keep_rate(&self, elapsed_ns: u64) -> u64 {
+        keep(elapsed_ns, self.average_ms.max(self.interval_ms))
+    }
+
+    /// What of the credits is kept: they fade while the measured rates take over.
+    fn keep_credit(&self, elapsed_ns: u64) -> u64 {
+        keep(elapsed_ns, self.average_ms / 3)
+    }
+}
+
+// What is expected.
+
+/// One direction of a WAN, as the packet path sees it. All in bits per second.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub(crate) struct Load {
     /// Moving average of what was measured.
     pub(crate) rate_bps: u64,
     /// Expected of the connections that were placed lately.
     pub(crate) credit_bps: u64,
-    /// 0 when unknown.
+    /// As [`crate::mwb_rate::Capacity`] says.
     pub(crate) capacity_bps: u64,
 }
 
 impl Load {
-    fn capacity(&self) -> u64 {
-        if self.capacity_bps == 0 {
-            self.rate_bps.max(UNKNOWN_CAPACITY_BPS)
-        } else {
-            self.capacity_bps
+    /// Of a WAN that has just come up: as if it were used as much as `all` together. With nothing, it would
+    /// draw every connection until the rates show them.
+    pub(crate) fn fresh(capacity_bps: u64, all: Load) -> Self {
+        Self {
+            rate_bps: scaled(capacity_bps, all.rate_bps, all.capacity_bps),
+            credit_bps: scaled(capacity_bps, all.credit_bps, all.capacity_bps),
+            capacity_bps,
         }
     }
 
-    /// The capacity that can be learned: the highest rate seen, 0 as long as that says little.
-    pub(crate) fn learned_bps(&self) -> u64 {
-        if self.rate_bps > self.capacity_bps.max(UNKNOWN_CAPACITY_BPS) {
-            self.rate_bps
-        } else {
-            self.capacity_bps
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            rate_bps: self.rate_bps.saturating_add(other.rate_bps),
+            credit_bps: self.credit_bps.saturating_add(other.credit_bps),
+            capacity_bps: self.capacity_bps.saturating_add(other.capacity_bps),
         }
     }
 
-    /// `bps`, or the capacity when that is less: no single connection brings more.
-    pub(crate) fn clamp(&self, bps: u64) -> u64 {
-        bps.min(self.capacity())
+    /// Takes a sample in.
+    pub(crate) fn sampled(&self, settings: &Settings, sample: Sample) -> Self {
+        Self {
+            rate_bps: average(self.rate_bps, sample.bps(), settings.keep_rate(sample.ns)),
+            credit_bps: part(self.credit_bps, settings.keep_credit(sample.ns)),
+            capacity_bps: self.capacity_bps,
+        }
     }
 
-    /// Use in millionths of the capacity, expected connections included.
-    fn score(&self) -> u64 {
-        const MILLION: u64 = 1_000_000;
-        self.rate_bps
-            .saturating_add(self.credit_bps)
-            .saturating_mul(MILLION)
-            / self.capacity().max(1)
+    /// The use that it would have with one more connection.
+    fn with(&self, expected: Expected) -> Use {
+        Use {
+            bps: self
+                .rate_bps
+                .saturating_add(self.credit_bps)
+                .saturating_add(expected.own_bps),
+            capacity_bps: self.capacity_bps.max(1),
+        }
     }
 
-    /// Whether the measured rate is above `percent` of the capacity.
-    fn is_above(&self, percent: u64) -> bool {
-        self.rate_bps.saturating_mul(100) > self.capacity().saturating_mul(percent)
+    /// The use that was measured.
+    fn measured(&self) -> Use {
+        Use {
+            bps: self.rate_bps,
+            capacity_bps: self.capacity_bps.max(1),
+        }
     }
 }
+
+/// Part of a capacity. It is never divided out, so that comparisons are exact.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    bps: u64,
+    capacity_bps: u64,
+}
+
+impl Use {
+    const NONE: Self = Self {
+        bps: 0,
+        capacity_bps: 1,
+    };
+
+    fn percent(percent: u32) -> Self {
+        Self {
+            bps: percent.into(),
+            capacity_bps: 100,
+        }
+    }
+
+    fn cmp(&self, other: &Self) -> Ordering {
+        let cross = |a: &Self, b: &Self| u128::from(a.bps).wrapping_mul(b.capacity_bps.into());
+        cross(self, other).cmp(&cross(other, self))
+    }
+
+    fn max(self, other: Self) -> Self {
+        if self.cmp(&other).is_lt() {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+/// What a new connection is expected to bring, in one direction.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub(crate) struct Expected {
+    /// The rate that it adds while it is chosen for.
+    pub(crate) own_bps: u64,
+    /// The rate that it leaves as a credit.
+    pub(crate) credit_bps: u64,
+}
+
+/// Learns what connections bring, in one direction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expectation {
+    /// Bytes carried and connections placed lately, the latter in 2^-16.
+    bytes: u64,
+    connections: u64,
+    /// Placed in the last sample: half of them count in the next one, for their bytes come late.
+    fresh: u64,
+}
+
+impl Expectation {
+    const MEMORY_MS: u32 = 20_000;
+    /// Small: what comes first is soon believed.
+    const FIRST_CONNECTIONS: u64 = 4;
+
+    pub(crate) const UP: Self = Self::first_guess(4 << 10);
+    pub(crate) const DOWN: Self = Self::first_guess(64 << 10);
+
+    const fn first_guess(bytes: u64) -> Self {
+        Self {
+            bytes: bytes * Self::FIRST_CONNECTIONS,
+            connections: ONE * Self::FIRST_CONNECTIONS,
+            fresh: 0,
+        }
+    }
+
+    /// Learns from a sample in which `bytes` were carried and `connections` placed, by all WANs of which
+    /// there is one.
+    pub(crate) fn learn(&mut self, bytes: u64, connections: u64, elapsed_ns: u64) {
+        let keep = keep(elapsed_ns, Self::MEMORY_MS);
+        self.bytes = part(self.bytes, keep).saturating_add(bytes);
+        let halves = self.fresh.saturating_add(connections);
+        self.connections =
+            part(self.connections, keep).saturating_add(halves.saturating_mul(ONE / 2));
+        self.fresh = connections;
+    }
+
+    /// Bytes of a mean connection.
+    fn mean_bytes(&self) -> u64 {
+        // When hardly any comes, each counts as much as all that is carried.
+        let connections = self.connections.max(ONE / 16);
+        match self.bytes.checked_mul(ONE) {
+            Some(scaled) => scaled / connections,
+            None => (self.bytes / connections).saturating_mul(ONE),
+        }
+    }
+
+    /// What one connection brings to WANs of this mean capacity.
+    ///
+    /// As a rate of its own: all its bytes in a twentieth of a second, but no more than an eighth of a WAN. As a
+    /// credit: three tenths of its bytes, over the time in which credits fade. Most of the bytes are those of
+    /// few large connections, which the rates show in time.
+    pub(crate) fn expected(&self, settings: &Settings, mean_capacity_bps: u64) -> Expected {
+        let bits = self.mean_bytes().saturating_mul(8);
+        let cap = (mean_capacity_bps / 100).saturating_mul(settings.credit_cap_percent.into());
+        Expected {
+            own_bps: bits.saturating_mul(20).min(mean_capacity_bps / 8),
+            credit_bps: (bits.saturating_mul(900) / u64::from(settings.average_ms.max(1))).min(cap),
+        }
+    }
+}
+
+// What is chosen.
 
 /// A WAN that may take connections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
     pub(crate) id: u8,
-    /// Of the candidates, only those of the lowest tier count.
+    /// Only those with the lowest number among the candidates count.
     pub(crate) tier: u32,
     pub(crate) up: Load,
     pub(crate) down: Load,
+    /// When it is next, see [`next_turn`].
+    pub(crate) turn: u64,
+}
+
+/// What all choices have in common until the next sample.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Outlook {
+    /// Upload decides.
+    pub(crate) is_upload: bool,
+    pub(crate) up: Expected,
+    pub(crate) down: Expected,
 }
 
 /// Whether upload decides, given whether it did before. `up` are the loads of all WANs that are up and whose
-/// upload capacity was given: a learned one is as high as the highest load, and says nothing.
-pub(crate) fn is_overloaded(was: bool, up: impl IntoIterator<Item = Load>) -> bool {
+/// upload capacity was given: a learned one is about as high as the highest load, and says nothing.
+pub(crate) fn is_overloaded(
+    settings: &Settings,
+    was: bool,
+    up: impl IntoIterator<Item = Load>,
+) -> bool {
     let percent = if was {
-        UPLOAD_EXIT_PERCENT
+        settings.exit_percent
     } else {
-        UPLOAD_ENTER_PERCENT
+        settings.enter_percent
     };
-    up.into_iter().any(|load| load.is_above(percent))
+    up.into_iter()
+        .any(|load| load.measured().cmp(&Use::percent(percent)).is_gt())
 }
 
-/// The WAN that gets the connection; the one among equals that `random` falls on.
+/// The WAN that gets the connection. `clock` is the turn of the last choice, in [`Mode::Weighted`].
 pub(crate) fn pick(
+    settings: &Settings,
+    outlook: &Outlook,
+    clock: u64,
     candidates: impl IntoIterator<Item = Candidate>,
-    overloaded: bool,
     random: u32,
 ) -> Option<u8> {
-    let mut best: Option<((u32, u64), u8)> = None;
-    let mut equals = 0u32;
-    for candidate in candidates {
-        let load = if overloaded {
-            &candidate.up
-        } else {
-            &candidate.down
-        };
-        let score = (candidate.tier, load.score());
-        match best {
-            Some((least, _)) if score > least => continue,
-            Some((least, _)) if score == least => equals = equals.wrapping_add(1),
-            _ => equals = 1,
+    let used = |c: &Candidate| {
+        let (up, down) = (c.up.with(outlook.up), c.down.with(outlook.down));
+        match settings.mode {
+            Mode::Weighted => Use::NONE,
+            Mode::Rate if !outlook.is_upload => down,
+            Mode::Rate | Mode::TwoChoices => up.max(down),
         }
-        // The nth of the equals replaces the one before with a chance of 1/n.
-        if mix(random, equals) % equals.max(1) == 0 {
-            best = Some((score, candidate.id));
-        } else if let Some((_, id)) = best {
-            best = Some((score, id));
+    };
+    let mut best: Option<Runner> = None;
+    let mut second: Option<Runner> = None;
+    for c in candidates {
+        let runner = Runner {
+            id: c.id,
+            tier: c.tier,
+            used: used(&c),
+            wait: match settings.mode {
+                Mode::Weighted => wait(c.turn, clock),
+                Mode::TwoChoices => arrival(random, c.id, c.down.capacity_bps),
+                Mode::Rate => 0,
+            },
+            speed: c.down.capacity_bps,
+        };
+        match best {
+            Some(b) if b.tier < c.tier => {}
+            Some(b) if b.tier == c.tier && !runner.is_before(&b, settings.mode, random) => {
+                if second.is_none_or(|s| runner.is_before(&s, settings.mode, random)) {
+                    second = Some(runner);
+                }
+            }
+            _ => {
+                second = best.filter(|b| b.tier == c.tier);
+                best = Some(runner);
+            }
         }
     }
-    best.map(|(_, id)| id)
+    let best = best?;
+    let other =
+        second.filter(|s| settings.mode == Mode::TwoChoices && s.used.cmp(&best.used).is_lt());
+    Some(other.map_or(best.id, |s| s.id))
+}
+
+/// What counts of a candidate.
+#[derive(Clone, Copy)]
+struct Runner {
+    id: u8,
+    tier: u32,
+    used: Use,
+    /// Until its turn, or its arrival.
+    wait: u64,
+    speed: u64,
+}
+
+impl Runner {
+    /// Whether it goes before another one of its tier. Equals run a race.
+    fn is_before(&self, other: &Self, mode: Mode, random: u32) -> bool {
+        let order = match mode {
+            Mode::Rate => self.used.cmp(&other.used),
+            Mode::TwoChoices | Mode::Weighted => self.wait.cmp(&other.wait),
+        };
+        let arrival = |r: &Self| arrival(random, r.id, r.speed);
+        order
+            .then_with(|| arrival(self).cmp(&arrival(other)))
+            .then(self.id.cmp(&other.id))
+            .is_lt()
+    }
+}
+
+/// How long after `clock` a turn is; turns that have passed are now, so that a WAN that comes back does not
+/// make up for its absence.
+fn wait(turn: u64, clock: u64) -> u64 {
+    let wait = turn.wrapping_sub(clock);
+    if wait < 1 << 63 {
+        wait
+    } else {
+        0
+    }
+}
+
+/// In [`Mode::Weighted`]: (the clock, the next turn of the WAN) once a WAN of this weight has been chosen.
+/// Fair queueing by start times: two CPUs that choose at once may give the same turn twice, which is one
+/// connection off and mends itself.
+pub(crate) fn next_turn(turn: u64, clock: u64, weight_bps: u64) -> (u64, u64) {
+    let start = clock.wrapping_add(wait(turn, clock));
+    let stride = (1 << 50) / (weight_bps >> 10).clamp(1, 1 << 40);
+    (start, start.wrapping_add(stride))
 }
 
 /// A different even distribution over `u32` for each `n`, from one random number.
 fn mix(random: u32, n: u32) -> u32 {
-    let x = (random ^ n.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x85eb_ca6b);
-    (x ^ (x >> 15)).wrapping_mul(0xc2b2_ae35) >> 8
+    let x = random ^ n.wrapping_mul(0x9e37_79b9);
+    let x = (x ^ (x >> 16)).wrapping_mul(0x85eb_ca6b);
+    let x = (x ^ (x >> 13)).wrapping_mul(0xc2b2_ae35);
+    x ^ (x >> 16)
 }
 
-/// The next value of a moving average.
-pub(crate) fn average(old: u64, sample: u64) -> u64 {
-    let sum = old
-        .saturating_mul(10 - ALPHA_TENTHS)
-        .saturating_add(sample.saturating_mul(ALPHA_TENTHS));
-    // Rounded up on the way up, or small rates would never be reached.
-    let rounding = if sample > old { 9 } else { 0 };
-    sum.saturating_add(rounding) / 10
-}
-
-/// What is left of a credit after one sample.
-pub(crate) fn fade(credit_bps: u64) -> u64 {
-    average(credit_bps, 0)
-}
-
-/// Bits per second that `bytes` in `ns` nanoseconds amount to; 0 when no time has passed.
-pub(crate) fn rate_bps(bytes: u64, ns: u64) -> u64 {
-    let bits = bytes.saturating_mul(8);
-    match bits.checked_mul(1_000_000_000) {
-        Some(scaled) => scaled.checked_div(ns),
-        // More than 2 GB in one sample: microseconds are exact enough.
-        None => bits
-            .checked_div(ns / 1000)
-            .map(|per_us| per_us.saturating_mul(1_000_000)),
-    }
-    .unwrap_or(0)
-}
-
-/// What new connections bring, in one direction.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Expectation {
-    /// Bytes of an average connection.
-    bytes: u64,
-}
-
-impl Expectation {
-    pub(crate) const UP: Self = Self {
-        bytes: FIRST_GUESS_UP_BYTES,
-    };
-    pub(crate) const DOWN: Self = Self {
-        bytes: FIRST_GUESS_DOWN_BYTES,
-    };
-
-    /// Learns from a sample in which `connections` were placed and `bytes` carried.
-    pub(crate) fn learn(&mut self, bytes: u64, connections: u64) {
-        if let Some(mean) = bytes.checked_div(connections) {
-            self.bytes = average(self.bytes, mean);
-        }
-    }
-
-    /// The credit of one connection, when samples are `interval_ns` apart: its bytes, spread over the time
-    /// constant of the averages.
-    pub(crate) fn credit_bps(&self, interval_ns: u64) -> u64 {
-        rate_bps(self.bytes, interval_ns.saturating_mul(10) / ALPHA_TENTHS)
-    }
+/// When a runner with this speed arrives, in a race that each wins with a probability in proportion to its
+/// speed: exponentially distributed.
+fn arrival(random: u32, id: u8, speed: u64) -> u64 {
+    // The logarithm to base 2 of a number in (0, 1], negated and in 2^-16, with a parabola between powers.
+    let u = mix(random, id.into()) | 1;
+    let zeros = u.leading_zeros();
+    let f = u64::from(u.wrapping_shl(zeros).wrapping_shl(1) >> 16);
+    let curve = part(part(f, ONE.saturating_sub(f)), 22_518);
+    let log = u64::from(zeros)
+        .saturating_add(1)
+        .saturating_mul(ONE)
+        .saturating_sub(f.saturating_add(curve));
+    (log << 40) / speed.max(1)
 }

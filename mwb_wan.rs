@@ -12,7 +12,14 @@ use crate::{
         self,
         Candidate,
         Expectation,
-        Load, //
+        Expected,
+        Load,
+        Outlook, //
+    },
+    mwb_rate::{
+        Capacity,
+        Meter,
+        Sample, //
     },
     rust::{
         netdev::{
@@ -50,16 +57,13 @@ use kernel::{
     }, //
 };
 
-/// Time between two samples of the rates.
-const SAMPLE_MS: u32 = 200;
+const SETTINGS: mwb_pick::Settings = mwb_pick::Settings::DEFAULT;
 
 /// One direction of a WAN, as the packet path sees it.
 struct Direction {
     rate_bps: AtomicU64,
     credit_bps: AtomicU64,
     capacity_bps: AtomicU64,
-    /// What one more connection adds to the credit.
-    step_bps: AtomicU64,
 }
 
 impl Direction {
@@ -68,7 +72,6 @@ impl Direction {
             rate_bps: AtomicU64::new(0),
             credit_bps: AtomicU64::new(0),
             capacity_bps: AtomicU64::new(0),
-            step_bps: AtomicU64::new(0),
         }
     }
 
@@ -80,36 +83,66 @@ impl Direction {
         }
     }
 
-    /// Begins anew, with this capacity.
-    fn start(&self, capacity_bps: u64) {
-        self.rate_bps.store(0, Relaxed);
-        self.credit_bps.store(0, Relaxed);
-        self.set_capacity(capacity_bps);
+    fn store(&self, load: Load) {
+        self.rate_bps.store(load.rate_bps, Relaxed);
+        self.credit_bps.store(load.credit_bps, Relaxed);
+        self.capacity_bps.store(load.capacity_bps, Relaxed);
     }
 
     fn set_capacity(&self, bps: u64) {
         self.capacity_bps.store(bps, Relaxed);
     }
 
-    fn place(&self) {
-        self.credit_bps
-            .fetch_add(self.step_bps.load(Relaxed), Relaxed);
+    /// Takes connections from now on, as do others that carry `all`.
+    fn join(&self, all: Load) {
+        self.store(Load::fresh(self.load().capacity_bps, all));
     }
 
-    fn learn_capacity(&self) {
-        self.capacity_bps.store(self.load().learned_bps(), Relaxed);
+    fn place(&self, expected: Expected) {
+        self.credit_bps.fetch_add(expected.credit_bps, Relaxed);
     }
 
-    /// Takes a sample in.
-    fn sample(&self, bps: u64) {
+    /// Takes a sample in, and returns the bytes.
+    fn sample(&self, capacity: &mut Capacity, sample: Option<Sample>) -> u64 {
+        let Some(sample) = sample else {
+            return 0;
+        };
         let load = self.load();
-        self.rate_bps
-            .store(mwb_pick::average(load.rate_bps, bps), Relaxed);
+        let next = load.sampled(&SETTINGS, sample);
+        self.rate_bps.store(next.rate_bps, Relaxed);
         // Subtracted, not stored: connections are placed meanwhile.
-        let faded = load
-            .credit_bps
-            .saturating_sub(mwb_pick::fade(load.credit_bps));
+        let faded = load.credit_bps.saturating_sub(next.credit_bps);
         self.credit_bps.fetch_sub(faded, Relaxed);
+        capacity.learn(sample);
+        self.set_capacity(capacity.bps());
+        sample.bytes
+    }
+}
+
+/// What connections are expected to bring in one direction, as the packet path sees it.
+struct Prospect {
+    own_bps: AtomicU64,
+    credit_bps: AtomicU64,
+}
+
+impl Prospect {
+    fn new() -> Self {
+        Self {
+            own_bps: AtomicU64::new(0),
+            credit_bps: AtomicU64::new(0),
+        }
+    }
+
+    fn load(&self) -> Expected {
+        Expected {
+            own_bps: self.own_bps.load(Relaxed),
+            credit_bps: self.credit_bps.load(Relaxed),
+        }
+    }
+
+    fn store(&self, expected: Expected) {
+        self.own_bps.store(expected.own_bps, Relaxed);
+        self.credit_bps.store(expected.credit_bps, Relaxed);
     }
 }
 
@@ -126,6 +159,10 @@ pub(crate) struct Wan {
     is_tunnel: AtomicBool,
     up: Direction,
     down: Direction,
+    /// When it is next, in weighted mode.
+    turn: AtomicU64,
+    /// Connections for which it was picked; of all that it got, others went the way of their pair or came in.
+    picked: AtomicU64,
     connections: AtomicU64,
 }
 
@@ -149,8 +186,11 @@ pub(crate) struct Setting {
     pub(crate) changed_ns: u64,
     /// 0 while the device does not exist.
     pub(crate) ifindex: u32,
-    /// Device index, transmitted and received bytes at the last sample.
-    last: Option<(u32, u64, u64)>,
+    /// Up, down.
+    meters: [Meter; 2],
+    pub(crate) capacities: [Capacity; 2],
+    /// At the last sample.
+    picked: u64,
 }
 
 impl Setting {
@@ -169,7 +209,9 @@ impl Setting {
             status: Status::DOWN,
             changed_ns: time::real_ns(),
             ifindex: 0,
-            last: None,
+            meters: [Meter::default(); 2],
+            capacities: [Capacity::new(0); 2],
+            picked: 0,
         }
     }
 
@@ -224,7 +266,6 @@ pub(crate) struct Settings {
     /// Counts the changes.
     pub(crate) generation: u32,
     sampled_ns: u64,
-    placed: u64,
     expect_up: Expectation,
     expect_down: Expectation,
 }
@@ -274,7 +315,12 @@ pub(crate) struct Wans {
     wans: KVec<Wan>,
     /// Number of WANs that the packet path has to look at: the highest id in use.
     in_use: AtomicU32,
-    is_overloaded: AtomicBool,
+    /// Upload decides.
+    is_upload: AtomicBool,
+    expect_up: Prospect,
+    expect_down: Prospect,
+    /// The turn of the last connection, in weighted mode.
+    clock: AtomicU64,
     #[pin]
     settings: Mutex<Settings>,
 }
@@ -292,6 +338,8 @@ impl Wans {
                     is_tunnel: AtomicBool::new(false),
                     up: Direction::new(),
                     down: Direction::new(),
+                    turn: AtomicU64::new(0),
+                    picked: AtomicU64::new(0),
                     connections: AtomicU64::new(0),
                 },
                 GFP_KERNEL_ACCOUNT,
@@ -302,13 +350,15 @@ impl Wans {
                 net,
                 wans,
                 in_use: AtomicU32::new(0),
-                is_overloaded: AtomicBool::new(false),
+                is_upload: AtomicBool::new(false),
+                expect_up: Prospect::new(),
+                expect_down: Prospect::new(),
+                clock: AtomicU64::new(0),
                 settings <- kernel::new_mutex!(Settings {
                     wans: KVec::new(),
                     // Of no use to a dump that began with the instance's WANs before.
                     generation: time::random_u32(),
                     sampled_ns: 0,
-                    placed: 0,
                     expect_up: Expectation::UP,
                     expect_down: Expectation::DOWN,
                 }),
@@ -385,6 +435,14 @@ impl Wans {
         self.wan(id).is_some_and(|w| w.is_tunnel.load(Relaxed))
     }
 
+    fn outlook(&self) -> Outlook {
+        Outlook {
+            is_upload: self.is_upload.load(Relaxed),
+            up: self.expect_up.load(),
+            down: self.expect_down.load(),
+        }
+    }
+
     /// The WAN for a new connection, of those that are usable and `is_fit` for it.
     pub(crate) fn pick(&self, net: &Net, is_fit: impl Fn(u8) -> bool) -> Option<u8> {
         let candidates = self
@@ -395,20 +453,28 @@ impl Wans {
                 tier: w.tier.load(Relaxed),
                 up: w.up.load(),
                 down: w.down.load(),
+                turn: w.turn.load(Relaxed),
             });
-        mwb_pick::pick(
-            candidates,
-            self.is_overloaded.load(Relaxed),
-            time::random_u32(),
-        )
+        let outlook = self.outlook();
+        let clock = self.clock.load(Relaxed);
+        let id = mwb_pick::pick(&SETTINGS, &outlook, clock, candidates, time::random_u32())?;
+        let wan = self.wan(id)?;
+        wan.picked.fetch_add(1, Relaxed);
+        wan.up.place(outlook.up);
+        wan.down.place(outlook.down);
+        if SETTINGS.mode == mwb_pick::Mode::Weighted {
+            let turn = wan.turn.load(Relaxed);
+            let (clock, turn) = mwb_pick::next_turn(turn, clock, wan.down.load().capacity_bps);
+            self.clock.store(clock, Relaxed);
+            wan.turn.store(turn, Relaxed);
+        }
+        Some(id)
     }
 
     /// Counts a connection that was given to a WAN.
     pub(crate) fn place(&self, id: u8) {
         if let Some(wan) = self.wan(id) {
             wan.connections.fetch_add(1, Relaxed);
-            wan.up.place();
-            wan.down.place();
         }
     }
 
@@ -444,8 +510,14 @@ impl Wans {
         let wan = self.wan(new.id).ok_or(ENOSPC)?;
         settings.wans.reserve(1, GFP_KERNEL)?;
         wan.connections.store(0, Relaxed);
-        wan.up.start(new.up_capacity_bps);
-        wan.down.start(new.down_capacity_bps);
+        new.picked = wan.picked.load(Relaxed);
+        new.capacities = [new.up_capacity_bps, new.down_capacity_bps].map(Capacity::new);
+        for (direction, capacity) in [&wan.up, &wan.down].into_iter().zip(&new.capacities) {
+            direction.store(Load {
+                capacity_bps: capacity.bps(),
+                ..Load::default()
+            });
+        }
         wan.tier.store(new.tier, Relaxed);
         tell(&new);
         settings
@@ -464,15 +536,13 @@ impl Wans {
         change: impl FnOnce(&mut Setting),
     ) -> Result {
         let setting = settings.wans.get_mut(at).ok_or(ENOENT)?;
-        let was = (setting.up_capacity_bps, setting.down_capacity_bps);
         change(setting);
         let wan = self.wan(setting.id).ok_or(ENOENT)?;
-        if setting.up_capacity_bps != was.0 {
-            wan.up.set_capacity(setting.up_capacity_bps);
-        }
-        if setting.down_capacity_bps != was.1 {
-            wan.down.set_capacity(setting.down_capacity_bps);
-        }
+        let [up, down] = &mut setting.capacities;
+        up.give(setting.up_capacity_bps);
+        down.give(setting.down_capacity_bps);
+        wan.up.set_capacity(up.bps());
+        wan.down.set_capacity(down.bps());
         wan.tier.store(setting.tier, Relaxed);
         self.publish(settings);
         Ok(())
@@ -490,12 +560,16 @@ impl Wans {
         let highest = settings.wans.last().map_or(0, |w| u32::from(w.id));
         self.in_use.store(highest, Relaxed);
         settings.generation = settings.generation.wrapping_add(1);
-        self.set_steps(settings);
+        self.set_expected(settings);
     }
 
     /// Tells the packet path of a WAN's device, and whether its routes are in place.
     pub(crate) fn set_link(&self, id: u8, link: Link) {
         if let Some(wan) = self.wan(id) {
+            if link.is_open && !wan.is_open.load(Relaxed) {
+                wan.up.join(self.all(|w| &w.up));
+                wan.down.join(self.all(|w| &w.down));
+            }
             wan.ifindex.store(link.ifindex, Relaxed);
             wan.is_tunnel.store(link.is_tunnel, Relaxed);
             wan.is_routed.store(link.is_routed, Relaxed);
@@ -529,17 +603,23 @@ impl Wans {
 
     // Rates.
 
-    fn set_steps(&self, settings: &Settings) {
-        let interval_ns = u64::from(SAMPLE_MS) * 1_000_000;
-        let up = settings.expect_up.credit_bps(interval_ns);
-        let down = settings.expect_down.credit_bps(interval_ns);
-        for (_, wan) in self.in_use() {
-            // No single connection is expected to bring more than there is.
-            wan.up.step_bps.store(wan.up.load().clamp(up), Relaxed);
-            wan.down
-                .step_bps
-                .store(wan.down.load().clamp(down), Relaxed);
-        }
+    /// One direction of all WANs that take connections.
+    fn all(&self, direction: impl Fn(&Wan) -> &Direction) -> Load {
+        self.in_use()
+            .filter(|(_, w)| w.is_open.load(Relaxed))
+            .map(|(_, w)| direction(w).load())
+            .fold(Load::default(), Load::plus)
+    }
+
+    fn set_expected(&self, settings: &Settings) {
+        let n = self.in_use().filter(|(_, w)| w.is_open.load(Relaxed));
+        let n = n.count() as u64;
+        let mean = |all: Load| all.capacity_bps.checked_div(n).unwrap_or(0);
+        let (up, down) = (mean(self.all(|w| &w.up)), mean(self.all(|w| &w.down)));
+        self.expect_up
+            .store(settings.expect_up.expected(&SETTINGS, up));
+        self.expect_down
+            .store(settings.expect_down.expected(&SETTINGS, down));
     }
 
     fn sample(&self) {
@@ -548,51 +628,41 @@ impl Wans {
         let settings = &mut *guard;
         let elapsed_ns = now_ns.saturating_sub(settings.sampled_ns);
         settings.sampled_ns = now_ns;
-        let (mut up_bytes, mut down_bytes, mut placed) = (0u64, 0u64, 0u64);
+        let (mut up_bytes, mut down_bytes, mut picked) = (0u64, 0u64, 0u64);
         for setting in settings.wans.iter_mut() {
             let Some(wan) = self.wan(setting.id) else {
                 continue;
             };
-            placed = placed.wrapping_add(wan.connections.load(Relaxed));
-            let now = netdev::bytes(&self.net, &setting.dev);
-            // Without a sample of the same device to compare with, nothing was carried.
-            let (tx, rx) = match (setting.last, now) {
-                (Some((then, tx0, rx0)), Some((dev, tx, rx))) if then == dev => {
-                    (tx.saturating_sub(tx0), rx.saturating_sub(rx0))
-                }
-                _ => (0, 0),
+            let before = core::mem::replace(&mut setting.picked, wan.picked.load(Relaxed));
+            let Some((dev, tx, rx)) = netdev::bytes(&self.net, &setting.dev) else {
+                continue;
             };
-            setting.last = now;
-            up_bytes = up_bytes.saturating_add(tx);
-            down_bytes = down_bytes.saturating_add(rx);
-            wan.up.sample(mwb_pick::rate_bps(tx, elapsed_ns));
-            wan.down.sample(mwb_pick::rate_bps(rx, elapsed_ns));
-            if setting.up_capacity_bps == 0 {
-                wan.up.learn_capacity();
+            let [up, down] = &mut setting.meters;
+            let (tx, rx) = (up.sample(dev, tx, now_ns), down.sample(dev, rx, now_ns));
+            if tx.is_some() && rx.is_some() {
+                picked = picked.saturating_add(setting.picked.wrapping_sub(before));
             }
-            if setting.down_capacity_bps == 0 {
-                wan.down.learn_capacity();
-            }
+            let [up, down] = &mut setting.capacities;
+            up_bytes = up_bytes.saturating_add(wan.up.sample(up, tx));
+            down_bytes = down_bytes.saturating_add(wan.down.sample(down, rx));
         }
-        let new = placed.saturating_sub(settings.placed);
-        settings.placed = placed;
-        settings.expect_up.learn(up_bytes, new);
-        settings.expect_down.learn(down_bytes, new);
-        self.set_steps(settings);
+        settings.expect_up.learn(up_bytes, picked, elapsed_ns);
+        settings.expect_down.learn(down_bytes, picked, elapsed_ns);
+        self.set_expected(settings);
         let given = settings.wans.iter().filter(|w| w.up_capacity_bps != 0);
         let up = given
             .filter_map(|w| self.wan(w.id))
             .filter(|w| w.is_open.load(Relaxed))
             .map(|w| w.up.load());
-        let was = self.is_overloaded.load(Relaxed);
-        self.is_overloaded
-            .store(mwb_pick::is_overloaded(was, up), Relaxed);
+        let was = self.is_upload.load(Relaxed);
+        self.is_upload
+            .store(mwb_pick::is_overloaded(&SETTINGS, was, up), Relaxed);
     }
 }
 
 impl Task for Wans {
     fn run(&self) -> Option<u32> {
         self.sample();
-        Some(SAMPLE_MS)
+        Some(SETTINGS.interval_ms)
     }
 }

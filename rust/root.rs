@@ -38,6 +38,8 @@ mod mwb_pair;
 mod mwb_pick;
 #[path = "../mwb_policy.rs"]
 mod mwb_policy;
+#[path = "../mwb_rate.rs"]
+mod mwb_rate;
 #[path = "../mwb_route.rs"]
 mod mwb_route;
 #[path = "../mwb_router.rs"]
