@@ -112,7 +112,8 @@ impl Direction {
         self.rate_bps.store(next.rate_bps, Relaxed);
         // Subtracted, not stored: connections are placed meanwhile.
         let faded = load.credit_bps.saturating_sub(next.credit_bps);
-        self.credit_bps.fetch_sub(faded, Relaxed);
+        let fade = |credit_bps: u64| Some(credit_bps.saturating_sub(faded));
+        let _ = self.credit_bps.fetch_update(Relaxed, Relaxed, fade);
         capacity.learn(sample);
         self.set_capacity(capacity.bps());
         sample.bytes
