@@ -203,8 +203,8 @@ impl Router {
 
     /// Before a request is answered, rules and routes are what it asked for; if they cannot be yet, soon.
     pub(crate) fn bring_in_line(&self) {
-        if self.written.pass().is_err() {
-            self.listener.work().schedule(0);
-        }
+        let pass = self.written.pass();
+        let next_ms = pass.map_or(0, |()| self.written.repeat_ms());
+        self.listener.work().schedule(next_ms);
     }
 }

@@ -348,6 +348,15 @@ impl Sync {
         outcome
     }
 
+    /// How long after a pass that found all in order the next one is due.
+    pub(crate) fn repeat_ms(&self) -> u32 {
+        if self.is_waiting.load(Relaxed) {
+            GRACE_MS
+        } else {
+            REPEAT_MS
+        }
+    }
+
     fn pass_at(&self, desk: &mut Desk) -> Result {
         let config = self.path.config();
         let is_stale = self.is_stale.swap(false, Acquire);
@@ -773,13 +782,6 @@ impl Task for Sync {
         for _ in 0..2 {
             _ = self.listener.recv(&mut []);
         }
-        let repeat_ms = if self.pass().is_err() {
-            RETRY_MS
-        } else if self.is_waiting.load(Relaxed) {
-            GRACE_MS
-        } else {
-            REPEAT_MS
-        };
-        Some(repeat_ms)
+        Some(self.pass().map_or(RETRY_MS, |()| self.repeat_ms()))
     }
 }
