@@ -151,6 +151,9 @@ counter() { mwb -j stats | jq -r ".$1"; }
 
 # -- waiting, and what can be compared ---------------------------------------------------------------
 
+# ended PID...: waits for all of them, and fails when one of them did.
+ended() { local pid status=0; for pid in "$@"; do wait "$pid" || status=$?; done; return $status; }
+
 # wait_for SECONDS COMMAND...: until it succeeds; fails when it does not in time.
 wait_for() {
 	local end=$((SECONDS + $1 * (slow ? 3 : 1)))
@@ -202,6 +205,11 @@ start_servers() {
 	nsenter --net="/run/netns/${lab}inet" nginx -e "$dir/error.log" -c "$dir/nginx.conf" &
 	disown
 	wait_for 10 listens 80
+}
+# logged COUNT [LAB]: so many transfers are in the log, and no more; a server writes it after it has answered.
+logged() {
+	wait_for 5 eval '[ "$(wc -l <"$tmp/'"${2-$lab}"'access.log")" -ge '"$1"' ]'
+	expect "$(wc -l <"$tmp/${2-$lab}access.log")" = "$1"
 }
 listens() { [ -n "$(inet ss -Htln "sport = :$1")" ]; }
 
