@@ -284,6 +284,12 @@ fn write_wan(config: &Config, wans: &Wans, setting: &Setting, answer: &mut Answe
     answer.u32(A_WAN_TABLE, config.table(setting.id))?;
     answer.u64(A_WAN_UP_BPS, reading.up.rate_bps, A_WAN_PAD)?;
     answer.u64(A_WAN_DOWN_BPS, reading.down.rate_bps, A_WAN_PAD)?;
+    if setting.countable.is_partial {
+        answer.flag(A_WAN_RATES_PARTIAL)?;
+    }
+    if setting.countable.is_mixed {
+        answer.flag(A_WAN_RATES_MIXED)?;
+    }
     answer.u64(A_WAN_CONNECTIONS, reading.connections, A_WAN_PAD)
 }
 

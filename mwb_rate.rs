@@ -9,6 +9,46 @@
 /// Capacity of a WAN of which nothing is known, in bits per second, until it has carried more.
 const UNKNOWN_CAPACITY_BPS: u64 = 50_000_000;
 
+/// The devices that the packets of a WAN pass, by their indices; 0 for none.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Path {
+    /// That of the WAN.
+    pub(crate) dev: u32,
+    /// Right below it, under its VLAN or PPPoE header.
+    pub(crate) below: u32,
+    /// The lowest one, if it counts what bypasses the others and nothing else is known to use it.
+    pub(crate) line: u32,
+    /// Devices above the WAN's own have their packets counted there too.
+    pub(crate) is_mixed: bool,
+    /// A flowtable takes packets from and to the lowest device, past the counters of those above.
+    pub(crate) is_bypassed: bool,
+}
+
+/// What can be said of a WAN's rates.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Countable {
+    /// It is the lowest device that counts all of it, headers included.
+    pub(crate) by_line: bool,
+    /// Part of what it carries is not counted.
+    pub(crate) is_partial: bool,
+    /// What others carry is counted with it.
+    pub(crate) is_mixed: bool,
+}
+
+impl Path {
+    /// What can be counted of this WAN, beside the paths of all others.
+    pub(crate) fn countable(&self, mut others: impl Iterator<Item = Path> + Clone) -> Countable {
+        let is = |dev: u32, other: &Path| dev != 0 && (dev == other.dev || dev == other.below);
+        let is_shared = |other: Path| is(self.below, &other) || is(self.line, &other);
+        let by_line = self.line != 0 && !others.clone().any(is_shared);
+        Countable {
+            by_line,
+            is_partial: self.is_bypassed && !by_line,
+            is_mixed: self.is_mixed || others.any(|other| self.dev == other.below && self.dev != 0),
+        }
+    }
+}
+
 /// What a direction of a device has carried in some time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Sample {

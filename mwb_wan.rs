@@ -18,14 +18,17 @@ use crate::{
     },
     mwb_rate::{
         Capacity,
+        Countable,
         Meter,
+        Path,
         Sample, //
     },
     rust::{
         netdev::{
             self,
             Device,
-            Held, //
+            Held,
+            Traffic, //
         },
         netns::{
             Net,
@@ -187,6 +190,9 @@ pub(crate) struct Setting {
     pub(crate) changed_ns: u64,
     /// 0 while the device does not exist.
     pub(crate) ifindex: u32,
+    /// At the last sample.
+    traffic: Option<Traffic>,
+    pub(crate) countable: Countable,
     /// Up, down.
     meters: [Meter; 2],
     pub(crate) capacities: [Capacity; 2],
@@ -210,6 +216,8 @@ impl Setting {
             status: Status::DOWN,
             changed_ns: time::real_ns(),
             ifindex: 0,
+            traffic: None,
+            countable: Countable::default(),
             meters: [Meter::default(); 2],
             capacities: [Capacity::new(0); 2],
             picked: 0,
@@ -219,6 +227,26 @@ impl Setting {
     /// The device, if it exists.
     pub(crate) fn device(&self, net: &Net) -> Option<Held> {
         Held::by_name(net, &self.dev)
+    }
+
+    fn path(&self) -> Path {
+        self.traffic.map_or(Path::default(), |traffic| Path {
+            dev: traffic.dev,
+            below: traffic.below,
+            line: traffic.line,
+            is_mixed: traffic.is_mixed,
+            is_bypassed: traffic.is_bypassed,
+        })
+    }
+
+    /// The device that counts what this WAN carries, and its counters.
+    fn counters(&self) -> Option<(u32, [u64; 2])> {
+        let traffic = self.traffic?;
+        Some(if self.countable.by_line {
+            (traffic.line, traffic.line_bytes)
+        } else {
+            (traffic.dev, traffic.bytes)
+        })
     }
 }
 
@@ -280,6 +308,21 @@ impl Settings {
     pub(crate) fn has_dev(&self, dev: &CStr, but: Option<&CStr>) -> bool {
         let mut others = self.wans.iter().filter(|w| Some(&*w.name) != but);
         others.any(|w| &*w.dev == dev)
+    }
+
+    /// Reads all counters.
+    fn read(&mut self, net: &Net) {
+        for wan in self.wans.iter_mut() {
+            wan.traffic = Traffic::of(net, &wan.dev);
+        }
+        for at in 0..self.wans.len() {
+            let others = self.wans.iter().enumerate().filter(|(i, _)| *i != at);
+            let others = others.map(|(_, other)| other.path());
+            let countable = self.wans.get(at).map(|wan| wan.path().countable(others));
+            if let Some(wan) = self.wans.get_mut(at) {
+                wan.countable = countable.unwrap_or_default();
+            }
+        }
     }
 
     /// The lowest free id.
@@ -629,13 +672,14 @@ impl Wans {
         let settings = &mut *guard;
         let elapsed_ns = now_ns.saturating_sub(settings.sampled_ns);
         settings.sampled_ns = now_ns;
+        settings.read(&self.net);
         let (mut up_bytes, mut down_bytes, mut picked) = (0u64, 0u64, 0u64);
         for setting in settings.wans.iter_mut() {
             let Some(wan) = self.wan(setting.id) else {
                 continue;
             };
             let before = core::mem::replace(&mut setting.picked, wan.picked.load(Relaxed));
-            let Some((dev, tx, rx)) = netdev::bytes(&self.net, &setting.dev) else {
+            let Some((dev, [tx, rx])) = setting.counters() else {
                 continue;
             };
             let [up, down] = &mut setting.meters;

@@ -8,11 +8,13 @@
 #include <linux/ip.h>
 #include <linux/jiffies.h>
 #include <linux/netdevice.h>
+#include <linux/netfilter.h>
 #include <linux/netlink.h>
 #include <linux/percpu.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
+#include <net/addrconf.h>
 #include <net/dst.h>
 #include <net/geneve.h>
 #include <net/gre.h>
@@ -408,23 +410,130 @@ bool mwb_helper_dev_running(const struct net_device *dev)
 	return netif_running(dev) && netif_carrier_ok(dev);
 }
 
-/* Under RCU: a reference does not keep what a driver counts in. The device's index, 0 without one. */
-int mwb_helper_dev_bytes(struct net *net, const char *name, u64 *tx, u64 *rx)
+/* A flowtable takes what comes in through the device, before the devices above it see that. */
+static bool mwb_dev_has_flowtable(const struct net_device *dev)
+{
+#ifdef CONFIG_NETFILTER_INGRESS
+	const struct nf_hook_entries *hooks = rcu_dereference(dev->nf_hooks_ingress);
+	struct nf_hook_ops **ops;
+	unsigned int i;
+
+	if (!hooks)
+		return false;
+	ops = nf_hook_entries_get_hook_ops(hooks);
+	for (i = 0; i < hooks->num_hook_entries; i++) {
+		if (READ_ONCE(ops[i])->hook_ops_type == NF_HOOK_OP_NFT_FT)
+			return true;
+	}
+#endif
+	return false;
+}
+
+static int mwb_dev_is_flowtables(struct net_device *dev, struct netdev_nested_priv *priv)
+{
+	return mwb_dev_has_flowtable(dev);
+}
+
+/* Another device than `but` is up above it, so that it counts packets of theirs. */
+static bool mwb_dev_is_below_others(struct net_device *dev, const struct net_device *but)
+{
+	struct net_device *upper;
+	struct list_head *iter;
+
+	netdev_for_each_upper_dev_rcu(dev, upper, iter) {
+		if (upper != but && netif_running(upper))
+			return true;
+	}
+	return false;
+}
+
+/* Packets may be its own. A link-local address does not count, every device has one. */
+static bool mwb_dev_has_addr(struct net_device *dev)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	const struct inet6_dev *idev = __in6_dev_get(dev);
+	const struct inet6_ifaddr *ifa;
+
+	if (idev) {
+		list_for_each_entry_rcu(ifa, &idev->addr_list, if_list) {
+			if (!(ipv6_addr_type(&ifa->addr) & IPV6_ADDR_LINKLOCAL))
+				return true;
+		}
+	}
+#endif
+	return mwb_helper_dev_has_addr4(dev);
+}
+
+/*
+ * Goes down from `dev` as a flowtable does, to the device that it sends by and receives from without the help of
+ * those above.
+ */
+static void mwb_dev_look_below(struct net_device *dev, struct mwb_traffic *traffic)
+{
+	struct net_device_path_ctx ctx = { .dev = dev, .ether_type = htons(ETH_P_IP) };
+	struct netdev_nested_priv none = {};
+	struct rtnl_link_stats64 stats;
+	struct net_device_path path;
+	struct net_device *line = dev;
+	bool shared = false;
+	int i;
+
+	for (i = 0; i < NET_DEVICE_PATH_STACK_MAX; i++) {
+		const struct net_device *above = line;
+
+		if (netif_is_bridge_master(line) || !line->netdev_ops->ndo_fill_forward_path)
+			break;
+		memset(&path, 0, sizeof(path));
+		/* Without a way down there is none for a flowtable. */
+		if (line->netdev_ops->ndo_fill_forward_path(&ctx, &path) < 0)
+			return;
+		if (path.type == DEV_PATH_TUN) {
+			shared = true;
+			dst_release(path.tun.dst);
+		} else if (path.type != DEV_PATH_VLAN && path.type != DEV_PATH_PPPOE) {
+			break;
+		}
+		line = (struct net_device *)ctx.dev;
+		shared |= mwb_dev_is_below_others(line, above) || mwb_dev_has_addr(line);
+		/* A tunnel's packets are part of what its WAN below carries. */
+		if (above == dev && path.type != DEV_PATH_TUN)
+			traffic->below = line->ifindex;
+	}
+	if (netif_is_bridge_master(line)) {
+		/* Which of its ports it is, packets alone can tell. */
+		shared = true;
+		traffic->bypassed = netdev_walk_all_lower_dev_rcu(line, mwb_dev_is_flowtables, &none);
+	} else if (line != dev && net_eq(dev_net(line), dev_net(dev))) {
+		traffic->bypassed = mwb_dev_has_flowtable(line);
+	}
+	if (traffic->bypassed && !shared) {
+		dev_get_stats(line, &stats);
+		traffic->line = line->ifindex;
+		traffic->line_tx = stats.tx_bytes;
+		traffic->line_rx = stats.rx_bytes;
+	}
+}
+
+/* Under RCU: a reference does not keep what a driver counts in. False without the device. */
+bool mwb_helper_dev_traffic(struct net *net, const char *name, struct mwb_traffic *traffic)
 {
 	struct rtnl_link_stats64 stats;
 	struct net_device *dev;
-	int ifindex = 0;
 
 	rcu_read_lock();
 	dev = dev_get_by_name_rcu(net, name);
 	if (dev) {
 		dev_get_stats(dev, &stats);
-		*tx = stats.tx_bytes;
-		*rx = stats.rx_bytes;
-		ifindex = dev->ifindex;
+		*traffic = (struct mwb_traffic){
+			.dev = dev->ifindex,
+			.tx = stats.tx_bytes,
+			.rx = stats.rx_bytes,
+			.mixed = mwb_dev_is_below_others(dev, netdev_master_upper_dev_get_rcu(dev)),
+		};
+		mwb_dev_look_below(dev, traffic);
 	}
 	rcu_read_unlock();
-	return ifindex;
+	return dev;
 }
 
 bool mwb_helper_dev_has_addr4(const struct net_device *dev)

@@ -69,7 +69,21 @@ bool mwb_helper_dev_has_this_addr4(struct net *net, int ifindex, __be32 addr);
 int mwb_helper_oif(struct net *net, __be32 addr, u32 mark);
 unsigned int mwb_helper_dev_flags(const struct net_device *dev);
 bool mwb_helper_dev_running(const struct net_device *dev);
-int mwb_helper_dev_bytes(struct net *net, const char *name, u64 *tx, u64 *rx);
+
+/* What a device has carried, in bytes; and the devices under its VLAN and PPPoE headers, by index, or 0. */
+struct mwb_traffic {
+	u64 tx;
+	u64 rx;
+	u64 line_tx;
+	u64 line_rx;
+	u32 dev;
+	u32 below;	/* right below it */
+	u32 line;	/* the lowest one, if it counts what bypasses, and nothing of others is known to use it */
+	bool mixed;	/* other devices are above it, whose packets it counts too */
+	bool bypassed;	/* what a flowtable forwards goes by the lowest one alone */
+};
+bool mwb_helper_dev_traffic(struct net *net, const char *name, struct mwb_traffic *traffic);
+
 bool mwb_helper_dev_has_addr4(const struct net_device *dev);
 bool mwb_helper_dev_onlink4(const struct net_device *dev, __be32 addr);
 

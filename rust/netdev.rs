@@ -9,6 +9,7 @@ use super::{
     netns::Net, //
 };
 use core::{
+    mem::MaybeUninit,
     net::Ipv4Addr,
     ptr::NonNull, //
 };
@@ -188,12 +189,43 @@ pub(crate) fn oif(net: &Net, addr: Ipv4Addr, mark: u32) -> Option<u32> {
     (oif != 0).then_some(oif as u32)
 }
 
-/// The index of the device with this name, and the bytes that it has transmitted and received so far.
-pub(crate) fn bytes(net: &Net, name: &CStr) -> Option<(u32, u64, u64)> {
-    let (mut tx, mut rx) = (0, 0);
-    // SAFETY: The namespace and the name are valid, the other two ours.
-    let ifindex = unsafe {
-        bindings::mwb_helper_dev_bytes(net.as_ptr(), name.as_char_ptr(), &mut tx, &mut rx)
-    };
-    (ifindex != 0).then_some((ifindex as u32, tx, rx))
+/// What a device has carried so far, and what is under its VLAN and PPPoE headers. Devices by their index, or 0;
+/// bytes as transmitted and received.
+#[derive(Clone, Copy)]
+pub(crate) struct Traffic {
+    pub(crate) dev: u32,
+    pub(crate) bytes: [u64; 2],
+    /// The device right below.
+    pub(crate) below: u32,
+    /// The lowest one, if it counts what bypasses the others and nothing else is known to use it.
+    pub(crate) line: u32,
+    pub(crate) line_bytes: [u64; 2],
+    /// Other devices are above it, whose packets it counts too.
+    pub(crate) is_mixed: bool,
+    /// What a flowtable forwards goes by the lowest one alone.
+    pub(crate) is_bypassed: bool,
+}
+
+impl Traffic {
+    /// That of the device with this name.
+    pub(crate) fn of(net: &Net, name: &CStr) -> Option<Self> {
+        let mut raw = MaybeUninit::uninit();
+        // SAFETY: The namespace and the name are valid, and all of `raw` is written if this is true.
+        let raw: bindings::mwb_traffic = unsafe {
+            let name = name.as_char_ptr();
+            if !bindings::mwb_helper_dev_traffic(net.as_ptr(), name, raw.as_mut_ptr()) {
+                return None;
+            }
+            raw.assume_init()
+        };
+        Some(Self {
+            dev: raw.dev,
+            bytes: [raw.tx, raw.rx],
+            below: raw.below,
+            line: raw.line,
+            line_bytes: [raw.line_tx, raw.line_rx],
+            is_mixed: raw.mixed,
+            is_bypassed: raw.bypassed,
+        })
+    }
 }

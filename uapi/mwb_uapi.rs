@@ -259,10 +259,16 @@ pub const A_WAN_REASON: u16 = 21;
 pub const A_WAN_OLD_STATE: u16 = 22;
 /// When the state changed last, in nanoseconds since 1970 (CLOCK_REALTIME).
 pub const A_WAN_CHANGED_NS: u16 = 23;
+/// Part of what this WAN carries is not counted: a flowtable forwards it on a device below, which
+/// others use as well.
+pub const A_WAN_RATES_PARTIAL: u16 = 24;
+/// More than what this WAN carries is counted: devices of others are above its own, which counts
+/// their packets too.
+pub const A_WAN_RATES_MIXED: u16 = 25;
 /// Highest attribute of this set.
-pub const A_WAN_MAX: u16 = 23;
+pub const A_WAN_MAX: u16 = 25;
 /// Names of the attributes, from number 1 on.
-pub const A_WAN_NAMES: [&str; 23] = [
+pub const A_WAN_NAMES: [&str; 25] = [
     "pad",
     "name",
     "id",
@@ -286,6 +292,8 @@ pub const A_WAN_NAMES: [&str; 23] = [
     "reason",
     "old-state",
     "changed-ns",
+    "rates-partial",
+    "rates-mixed",
 ];
 
 /// Name of the group; like that of a WAN, and not that of one.

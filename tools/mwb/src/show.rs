@@ -32,6 +32,7 @@ pub fn run(args: Args, client: &mut Client, output: Output) -> Result<(), String
     }
     let text = table(COLUMNS, wans.iter().map(row))
         + &reasons(&wans, Time::now())
+        + &rates(&wans)
         + &cache(Stats::read(client)?.cache);
     output::write(text.as_bytes())
 }
@@ -97,6 +98,29 @@ fn reasons(wans: &[Wan], now: Time) -> String {
         })
         .collect();
     lines.concat()
+}
+
+/// The lines after that: WANs whose rates are not just theirs, and what to do.
+fn rates(wans: &[Wan]) -> String {
+    let lines = wans.iter().flat_map(|wan| {
+        let name = printable(&wan.name);
+        let partial = wan.rates_partial.then(|| {
+            format!(
+                "{name} is not counted in full: a flowtable forwards part of it on a device below {}, which others \
+                 use as well. Take that device out of the flowtable.\n",
+                printable(&wan.dev)
+            )
+        });
+        let mixed = wan.rates_mixed.then(|| {
+            format!(
+                "{name} is counted with what others carry: {} counts the packets of the devices above it, too. \
+                 Give the WAN a device of its own.\n",
+                printable(&wan.dev)
+            )
+        });
+        partial.into_iter().chain(mixed)
+    });
+    lines.collect()
 }
 
 /// The reason in words; if it is news to this tool, what the state means.
@@ -169,6 +193,28 @@ dsl   no-carrier  eth1     2  192.0.2.1 auto  4.2Mbit  84%  18.7Mbit  94%  0x030
         let off = cache(Some("off"));
         assert!(off.contains("off") && off.contains("labels=0"), "{off}");
         assert!(cache(Some("labels-in-use")).contains("Somebody else"));
+    }
+
+    #[test]
+    fn says_whose_rates_are_not_right() {
+        let wan = |rates_partial, rates_mixed| Wan {
+            name: "dsl".into(),
+            dev: "eth0.7".into(),
+            rates_partial,
+            rates_mixed,
+            ..Wan::default()
+        };
+        assert_eq!(rates(&[wan(false, false)]), "");
+        let text = rates(&[wan(true, false), wan(false, true), wan(true, true)]);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        for (line, is_partial) in lines.iter().zip([true, false, true, false]) {
+            assert!(
+                line.starts_with("dsl is ") && line.contains("eth0.7"),
+                "{line}"
+            );
+            assert_eq!(line.contains("flowtable"), is_partial, "{line}");
+        }
     }
 
     #[test]

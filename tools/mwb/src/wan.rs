@@ -25,6 +25,8 @@ pub struct Wan {
     pub table: u32,
     pub up_bps: u64,
     pub down_bps: u64,
+    pub rates_partial: bool,
+    pub rates_mixed: bool,
     pub up_capacity_bps: Option<u64>,
     pub down_capacity_bps: Option<u64>,
     pub capacity_learned: bool,
@@ -54,6 +56,8 @@ impl Wan {
                 A_WAN_TABLE => wan.table = read_u32(),
                 A_WAN_UP_BPS => wan.up_bps = read_u64(),
                 A_WAN_DOWN_BPS => wan.down_bps = read_u64(),
+                A_WAN_RATES_PARTIAL => wan.rates_partial = true,
+                A_WAN_RATES_MIXED => wan.rates_mixed = true,
                 A_WAN_UP_CAPACITY_BPS => wan.up_capacity_bps = message::read_u64(value),
                 A_WAN_DOWN_CAPACITY_BPS => wan.down_capacity_bps = message::read_u64(value),
                 A_WAN_CAPACITY_LEARNED => wan.capacity_learned = true,
@@ -94,6 +98,8 @@ pub mod tests {
             u32(A_WAN_TABLE, 7003),
             u64(A_WAN_UP_BPS, 4_200_000),
             u64(A_WAN_DOWN_BPS, 18_700_000),
+            DefaultNla::new(A_WAN_RATES_PARTIAL, vec![]),
+            DefaultNla::new(A_WAN_RATES_MIXED, vec![]),
             u64(A_WAN_CONNECTIONS, 53),
         ]
     }
@@ -108,6 +114,7 @@ pub mod tests {
                 r#""tier":2,"admin":"enabled","health":"dead","state":"no-carrier","#,
                 r#""reason":"carrier","changed":1795359845.123456,"#,
                 r#""mark":50331648,"table":7003,"up_bps":4200000,"down_bps":18700000,"#,
+                r#""rates_partial":true,"rates_mixed":true,"#,
                 r#""up_capacity_bps":5000000,"down_capacity_bps":20000000,"capacity_learned":true,"#,
                 r#""connections":53}"#
             )
