@@ -65,6 +65,8 @@ const SETTINGS: mwb_pick::Settings = mwb_pick::Settings::DEFAULT;
 /// One direction of a WAN, as the packet path sees it.
 struct Direction {
     rate_bps: AtomicU64,
+    /// What it is taken to carry at least.
+    least_bps: AtomicU64,
     credit_bps: AtomicU64,
     capacity_bps: AtomicU64,
 }
@@ -73,8 +75,18 @@ impl Direction {
     fn new() -> Self {
         Self {
             rate_bps: AtomicU64::new(0),
+            least_bps: AtomicU64::new(0),
             credit_bps: AtomicU64::new(0),
             capacity_bps: AtomicU64::new(0),
+        }
+    }
+
+    /// As the choice sees it.
+    fn presumed(&self) -> Load {
+        let load = self.load();
+        Load {
+            rate_bps: load.rate_bps.max(self.least_bps.load(Relaxed)),
+            ..load
         }
     }
 
@@ -99,6 +111,12 @@ impl Direction {
     /// Takes connections from now on, as do others that carry `all`.
     fn join(&self, all: Load) {
         self.store(Load::fresh(self.load().capacity_bps, all));
+    }
+
+    /// Carries at least as much as `all` do, in proportion.
+    fn presume(&self, all: Load) {
+        let least = Load::fresh(self.load().capacity_bps, all);
+        self.least_bps.store(least.rate_bps, Relaxed);
     }
 
     fn place(&self, expected: Expected) {
@@ -495,8 +513,8 @@ impl Wans {
             .map(|(id, w)| Candidate {
                 id,
                 tier: w.tier.load(Relaxed),
-                up: w.up.load(),
-                down: w.down.load(),
+                up: w.up.presumed(),
+                down: w.down.presumed(),
                 turn: w.turn.load(Relaxed),
             });
         let outlook = self.outlook();
@@ -666,6 +684,32 @@ impl Wans {
             .store(settings.expect_down.expected(&SETTINGS, down));
     }
 
+    /// A WAN of which part is not counted is taken to be as busy as those together of which all is, or it would
+    /// look idle and draw every connection. What it is said to carry stays what was counted, and that is what
+    /// the threshold of the upload and a capacity that is learned go by.
+    fn presume(&self, settings: &Settings) {
+        let of = |is_partial: bool| {
+            let wans = settings.wans.iter();
+            wans.filter(move |w| w.countable.is_partial == is_partial)
+                .filter_map(|w| self.wan(w.id))
+        };
+        let all = |direction: fn(&Wan) -> &Direction| {
+            of(false)
+                .filter(|w| w.is_open.load(Relaxed))
+                .map(|w| direction(w).load())
+                .fold(Load::default(), Load::plus)
+        };
+        let (up, down) = (all(|w| &w.up), all(|w| &w.down));
+        for wan in of(false) {
+            wan.up.least_bps.store(0, Relaxed);
+            wan.down.least_bps.store(0, Relaxed);
+        }
+        for wan in of(true) {
+            wan.up.presume(up);
+            wan.down.presume(down);
+        }
+    }
+
     fn sample(&self) {
         let now_ns = time::monotonic_ns();
         let mut guard = self.settings.lock();
@@ -673,6 +717,10 @@ impl Wans {
         let elapsed_ns = now_ns.saturating_sub(settings.sampled_ns);
         settings.sampled_ns = now_ns;
         settings.read(&self.net);
+        // What connections bring is learned from WANs that are counted in full, if there are such.
+        let is_any_full = settings.wans.iter().any(|w| {
+            !w.countable.is_partial && self.wan(w.id).is_some_and(|w| w.is_open.load(Relaxed))
+        });
         let (mut up_bytes, mut down_bytes, mut picked) = (0u64, 0u64, 0u64);
         for setting in settings.wans.iter_mut() {
             let Some(wan) = self.wan(setting.id) else {
@@ -684,13 +732,17 @@ impl Wans {
             };
             let [up, down] = &mut setting.meters;
             let (tx, rx) = (up.sample(dev, tx, now_ns), down.sample(dev, rx, now_ns));
-            if tx.is_some() && rx.is_some() {
-                picked = picked.saturating_add(setting.picked.wrapping_sub(before));
-            }
+            let is_lesson =
+                !(is_any_full && setting.countable.is_partial) && tx.is_some() && rx.is_some();
             let [up, down] = &mut setting.capacities;
-            up_bytes = up_bytes.saturating_add(wan.up.sample(up, tx));
-            down_bytes = down_bytes.saturating_add(wan.down.sample(down, rx));
+            let (tx, rx) = (wan.up.sample(up, tx), wan.down.sample(down, rx));
+            if is_lesson {
+                picked = picked.saturating_add(setting.picked.wrapping_sub(before));
+                up_bytes = up_bytes.saturating_add(tx);
+                down_bytes = down_bytes.saturating_add(rx);
+            }
         }
+        self.presume(settings);
         settings.expect_up.learn(up_bytes, picked, elapsed_ns);
         settings.expect_down.learn(down_bytes, picked, elapsed_ns);
         self.set_expected(settings);
