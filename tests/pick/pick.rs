@@ -742,3 +742,107 @@ fn a_capacity_that_was_given_is_at_least_what_was_seen() {
     capacity.give(50 * MBIT);
     assert_eq!(capacity.bps(), 50 * MBIT);
 }
+
+// What can be counted.
+
+const fn plain(dev: u32) -> Path {
+    Path {
+        dev,
+        below: 0,
+        line: 0,
+        is_mixed: false,
+        is_bypassed: false,
+    }
+}
+
+/// A VLAN or a session, with a flowtable on the lowest device, which nothing else is known to use.
+fn over(dev: u32, below: u32, line: u32) -> Path {
+    Path {
+        below,
+        line,
+        is_bypassed: true,
+        ..plain(dev)
+    }
+}
+
+fn countable(path: Path, others: &[Path]) -> Countable {
+    path.countable(others.iter().copied())
+}
+
+const ALL_OF_IT: Countable = Countable {
+    by_line: false,
+    is_partial: false,
+    is_mixed: false,
+};
+const BY_LINE: Countable = Countable {
+    by_line: true,
+    ..ALL_OF_IT
+};
+const PARTIAL: Countable = Countable {
+    is_partial: true,
+    ..ALL_OF_IT
+};
+const MIXED: Countable = Countable {
+    is_mixed: true,
+    ..ALL_OF_IT
+};
+
+#[test]
+fn what_bypasses_a_device_is_counted_below_it_if_nothing_else_goes_there() {
+    assert_eq!(
+        countable(over(7, 1, 1), &[plain(2), over(8, 2, 3)]),
+        BY_LINE
+    );
+    let crowded = Path {
+        line: 0,
+        ..over(7, 1, 1)
+    };
+    assert_eq!(countable(crowded, &[]), PARTIAL);
+}
+
+#[test]
+fn another_wan_there_makes_it_uncountable() {
+    // A session on a VLAN: beside a WAN that is the VLAN, the trunk, or another session on either.
+    for other in [plain(7), plain(1), over(10, 7, 1), over(10, 1, 1)] {
+        assert_eq!(
+            countable(over(9, 7, 1), &[plain(2), other]),
+            PARTIAL,
+            "{other:?}"
+        );
+    }
+}
+
+#[test]
+fn nothing_bypasses_a_device_without_a_flowtable_below_it() {
+    let vlan = Path {
+        below: 1,
+        ..plain(7)
+    };
+    let beside = Path {
+        below: 1,
+        ..plain(8)
+    };
+    assert_eq!(countable(vlan, &[beside]), ALL_OF_IT);
+}
+
+#[test]
+fn a_device_below_another_wan_counts_that_too() {
+    let session = Path {
+        below: 1,
+        ..plain(9)
+    };
+    assert_eq!(countable(plain(1), &[plain(2), session]), MIXED);
+    assert_eq!(countable(session, &[plain(1)]), ALL_OF_IT);
+    let crowded = Path {
+        is_mixed: true,
+        ..plain(1)
+    };
+    assert_eq!(countable(crowded, &[]), MIXED);
+}
+
+#[test]
+fn a_wan_without_a_device_stands_in_nobodys_way() {
+    assert_eq!(countable(plain(0), &[plain(0), plain(1)]), ALL_OF_IT);
+    assert_eq!(countable(over(7, 1, 1), &[plain(0)]), BY_LINE);
+    assert_eq!(countable(plain(1), &[plain(0)]), ALL_OF_IT);
+}
