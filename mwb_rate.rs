@@ -150,9 +150,9 @@ impl Capacity {
     pub(crate) fn learn(&mut self, sample: Sample) {
         let keep = keep(sample.ns, Self::SUSTAINED_MS);
         self.sustained_bps = average(self.sustained_bps, sample.bps(), keep);
-        // Not clamp(): the compiler does not see that it is never 0.
         let samples = Self::FORGET_NS / sample.ns.max(1);
-        let left = self.best_bps.saturating_sub(self.best_bps / samples.max(1));
+        let lost = self.best_bps.checked_div(samples).unwrap_or(self.best_bps);
+        let left = self.best_bps.saturating_sub(lost);
         self.best_bps = left.max(self.sustained_bps);
     }
 }
