@@ -7,13 +7,11 @@
 //!
 //! While no WAN's measured upload is above the threshold, the WAN with the least download use gets the
 //! connection; once one is above, the WAN with the least upload use, until all are back at the exit
-//! threshold. Three things are added, without which that is worse than chance (`docs/choice.md`):
+//! threshold. Two things are added, without which that is worse than chance (`docs/choice.md`):
 //!
 //! - Use is what it would be *with* the connection, or one would fill a small WAN.
 //! - It includes a credit, what the connections that were placed lately are about to bring, or between two
 //!   samples every connection would go to the same WAN.
-//! - While upload decides, a download use that is higher counts instead, or one full upload among many WANs
-//!   would leave the downloads to chance.
 
 #![forbid(unsafe_code)]
 
@@ -30,7 +28,7 @@ use core::cmp::Ordering;
 /// How a WAN is chosen, of those in the lowest tier that has any.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mode {
-    /// The one that is used least: by download, or by either direction while upload is short anywhere.
+    /// The one that is used least: by download, or by upload while that is short anywhere.
     Rate,
     /// The better of two random ones, by the direction that is used more.
     TwoChoices,
@@ -50,7 +48,7 @@ pub(crate) struct Settings {
     pub(crate) enter_percent: u32,
     /// Measured upload use that every WAN must be back at for download to decide again.
     pub(crate) exit_percent: u32,
-    /// The most credit that one connection gives, in per cent of the mean capacity of the WANs.
+    /// The most credit that one connection gives, in per cent of the mean capacity of the WANs; with 0, none.
     pub(crate) credit_cap_percent: u32,
 }
 
@@ -294,8 +292,9 @@ pub(crate) fn pick(
         let (up, down) = (c.up.with(outlook.up), c.down.with(outlook.down));
         match settings.mode {
             Mode::Weighted => Use::NONE,
-            Mode::Rate if !outlook.is_upload => down,
-            Mode::Rate | Mode::TwoChoices => up.max(down),
+            Mode::Rate if outlook.is_upload => up,
+            Mode::Rate => down,
+            Mode::TwoChoices => up.max(down),
         }
     };
     let mut best: Option<Runner> = None;
