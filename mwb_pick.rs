@@ -220,10 +220,14 @@ impl Expectation {
     fn mean_bytes(&self) -> u64 {
         // When hardly any comes, each counts as much as all that is carried.
         let connections = self.connections.max(ONE / 16);
-        match self.bytes.checked_mul(ONE) {
-            Some(scaled) => scaled / connections,
-            None => (self.bytes / connections).saturating_mul(ONE),
-        }
+        let mean = match self.bytes.checked_mul(ONE) {
+            Some(scaled) => scaled.checked_div(connections),
+            None => self
+                .bytes
+                .checked_div(connections)
+                .map(|n| n.saturating_mul(ONE)),
+        };
+        mean.unwrap_or(0)
     }
 
     /// What one connection brings to WANs of this mean capacity.
@@ -234,9 +238,12 @@ impl Expectation {
     pub(crate) fn expected(&self, settings: &Settings, mean_capacity_bps: u64) -> Expected {
         let bits = self.mean_bytes().saturating_mul(8);
         let cap = (mean_capacity_bps / 100).saturating_mul(settings.credit_cap_percent.into());
+        let credit_bps = bits
+            .saturating_mul(900)
+            .checked_div(settings.average_ms.into());
         Expected {
             own_bps: bits.saturating_mul(20).min(mean_capacity_bps / 8),
-            credit_bps: (bits.saturating_mul(900) / u64::from(settings.average_ms.max(1))).min(cap),
+            credit_bps: credit_bps.unwrap_or(0).min(cap),
         }
     }
 }
@@ -372,8 +379,10 @@ fn wait(turn: u64, clock: u64) -> u64 {
 /// connection off and mends itself.
 pub(crate) fn next_turn(turn: u64, clock: u64, weight_bps: u64) -> (u64, u64) {
     let start = clock.wrapping_add(wait(turn, clock));
-    let stride = (1 << 50) / (weight_bps >> 10).clamp(1, 1 << 40);
-    (start, start.wrapping_add(stride))
+    let stride = (1u64 << 50)
+        .checked_div(weight_bps >> 10)
+        .unwrap_or(1 << 50);
+    (start, start.wrapping_add(stride.max(1 << 10)))
 }
 
 /// A different even distribution over `u32` for each `n`, from one random number.
@@ -396,5 +405,5 @@ fn arrival(random: u32, id: u8, speed: u64) -> u64 {
         .saturating_add(1)
         .saturating_mul(ONE)
         .saturating_sub(f.saturating_add(curve));
-    (log << 40) / speed.max(1)
+    (log << 40).checked_div(speed).unwrap_or(u64::MAX)
 }
