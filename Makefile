@@ -58,7 +58,10 @@ test:
 bench:
 	scripts/build uml
 	scripts/build tool
+	scripts/build stock
 	tests/vm/run uml tests/bench/lines
+	tests/vm/run uml tests/bench/placing
+	tests/vm/run stock tests/bench/placing
 
 # Every policy in every scene; QUICK=1 for a minute's worth.
 sim:

@@ -129,7 +129,7 @@ impl Chooser {
     ) -> Option<u8> {
         self.pairs.with(|pairs| {
             let Some(pairs) = pairs else {
-                return wans.pick(net, is_fit);
+                return wans.pick(net, &config.choice, is_fit);
             };
             let key = mwb_pair::Key::of(new.flow);
             let may_keep = |place| self.may_keep(net, wans, config, is_fit, place);
@@ -138,7 +138,7 @@ impl Chooser {
                 pairs.count_hit();
                 return Some(place.wan);
             }
-            let id = wans.pick(net, is_fit)?;
+            let id = wans.pick(net, &config.choice, is_fit)?;
             // What a policy takes elsewhere leaves the pair where it is.
             let of_pair = pairs.get_or_insert(key, config.pair_timeout_s, id, may_keep);
             Some(if is_fit(of_pair) { of_pair } else { id })

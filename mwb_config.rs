@@ -5,7 +5,13 @@
 
 #![forbid(unsafe_code)]
 
-use crate::uapi;
+use crate::{
+    mwb_pick::{
+        Mode,
+        Settings, //
+    },
+    uapi, //
+};
 
 /// The bits of the marks that are ours, and what they say.
 ///
@@ -69,12 +75,32 @@ impl Marks {
     }
 }
 
+/// A mode of this number.
+pub(crate) fn mode(number: u32) -> Option<Mode> {
+    match number {
+        uapi::MODE_RATE => Some(Mode::Rate),
+        uapi::MODE_TWO_CHOICES => Some(Mode::TwoChoices),
+        uapi::MODE_WEIGHTED => Some(Mode::Weighted),
+        _ => None,
+    }
+}
+
+/// The number of a mode.
+pub(crate) fn number_of(mode: Mode) -> u32 {
+    match mode {
+        Mode::Rate => uapi::MODE_RATE,
+        Mode::TwoChoices => uapi::MODE_TWO_CHOICES,
+        Mode::Weighted => uapi::MODE_WEIGHTED,
+    }
+}
+
 /// The configuration.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Config {
     /// `uapi::GRANULARITY_*`
     pub(crate) granularity: u32,
     pub(crate) pair_timeout_s: u32,
+    pub(crate) choice: Settings,
     /// `uapi::LAST_RESORT_*`
     pub(crate) last_resort: u32,
     /// `uapi::ON_DOWN_*`
@@ -91,6 +117,7 @@ impl Config {
     pub(crate) const DEFAULT: Self = Self {
         granularity: uapi::GRANULARITY_CONNECTION,
         pair_timeout_s: uapi::PAIR_TIMEOUT,
+        choice: Settings::DEFAULT,
         last_resort: uapi::LAST_RESORT_MAIN,
         on_down: uapi::ON_DOWN_RESET,
         failback: uapi::FAILBACK_NEW,

@@ -7,6 +7,7 @@
 use crate::{
     mwb_attrs as attrs,
     mwb_config::{
+        self,
         Config,
         Marks, //
     },
@@ -159,6 +160,7 @@ fn change(request: &Request<'_>, setting: &mut Setting) {
     use uapi::*;
     let set = |to: &mut u32, id| *to = request.u32(id).unwrap_or(*to);
     set(&mut setting.tier, A_WAN_TIER);
+    set(&mut setting.weight, A_WAN_WEIGHT);
     set(&mut setting.admin, A_WAN_ADMIN);
     set(&mut setting.health, A_WAN_HEALTH);
     let set = |to: &mut u64, id| *to = request.u64(id).unwrap_or(*to);
@@ -290,6 +292,17 @@ fn write_wan(config: &Config, wans: &Wans, setting: &Setting, answer: &mut Answe
     if setting.countable.is_mixed {
         answer.flag(A_WAN_RATES_MIXED)?;
     }
+    answer.u64(A_WAN_UP_CREDIT_BPS, reading.up.credit_bps, A_WAN_PAD)?;
+    answer.u64(A_WAN_DOWN_CREDIT_BPS, reading.down.credit_bps, A_WAN_PAD)?;
+    answer.u64(A_WAN_UP_RECKONED_BPS, reading.up.capacity_bps, A_WAN_PAD)?;
+    answer.u64(
+        A_WAN_DOWN_RECKONED_BPS,
+        reading.down.capacity_bps,
+        A_WAN_PAD,
+    )?;
+    if setting.weight != 0 {
+        answer.u32(A_WAN_WEIGHT, setting.weight)?;
+    }
     answer.u64(A_WAN_CONNECTIONS, reading.connections, A_WAN_PAD)
 }
 
@@ -316,6 +329,14 @@ impl Do for ConfigSet {
             let set = |to: &mut u32, id| *to = request.u32(id).unwrap_or(*to);
             set(&mut config.granularity, A_CONFIG_GRANULARITY);
             set(&mut config.pair_timeout_s, A_CONFIG_PAIR_TIMEOUT);
+            let mode = request.u32(A_CONFIG_MODE).and_then(mwb_config::mode);
+            let choice = &mut config.choice;
+            choice.mode = mode.unwrap_or(choice.mode);
+            set(&mut choice.interval_ms, A_CONFIG_INTERVAL_MS);
+            set(&mut choice.average_ms, A_CONFIG_AVERAGE_MS);
+            set(&mut choice.enter_percent, A_CONFIG_THRESHOLD_PERCENT);
+            set(&mut choice.exit_percent, A_CONFIG_EXIT_PERCENT);
+            set(&mut choice.credit_cap_percent, A_CONFIG_CREDIT_CAP_PERCENT);
             set(&mut config.last_resort, A_CONFIG_LAST_RESORT);
             set(&mut config.on_down, A_CONFIG_ON_DOWN);
             set(&mut config.failback, A_CONFIG_FAILBACK);
@@ -325,6 +346,10 @@ impl Do for ConfigSet {
         };
         instance.configure(change, tell).map_err(|e| match e {
             EBUSY => request.fail(e, number, c"can be changed only while there is no WAN"),
+            EDOM => {
+                let why = c"the exit is above the threshold";
+                request.fail(EINVAL, A_CONFIG_EXIT_PERCENT, why)
+            }
             e => e,
         })
     }
@@ -342,6 +367,13 @@ impl Do for ConfigGet {
         request.reply(|answer| {
             answer.u32(A_CONFIG_GRANULARITY, config.granularity)?;
             answer.u32(A_CONFIG_PAIR_TIMEOUT, config.pair_timeout_s)?;
+            let choice = &config.choice;
+            answer.u32(A_CONFIG_MODE, mwb_config::number_of(choice.mode))?;
+            answer.u32(A_CONFIG_INTERVAL_MS, choice.interval_ms)?;
+            answer.u32(A_CONFIG_AVERAGE_MS, choice.average_ms)?;
+            answer.u32(A_CONFIG_THRESHOLD_PERCENT, choice.enter_percent)?;
+            answer.u32(A_CONFIG_EXIT_PERCENT, choice.exit_percent)?;
+            answer.u32(A_CONFIG_CREDIT_CAP_PERCENT, choice.credit_cap_percent)?;
             answer.u32(A_CONFIG_LAST_RESORT, config.last_resort)?;
             answer.u32(A_CONFIG_ON_DOWN, config.on_down)?;
             answer.u32(A_CONFIG_FAILBACK, config.failback)?;
@@ -403,9 +435,21 @@ impl Do for StatsGet {
             }
             None => (CACHE_IDLE, 0, [0; 3]),
         });
+        let outlook = instance.with_wans(Wans::outlook).unwrap_or_default();
+        let (up, down) = (outlook.up, outlook.down);
+        let expected = [
+            (A_STATS_EXPECTED_UP_BPS, up.own_bps),
+            (A_STATS_EXPECTED_DOWN_BPS, down.own_bps),
+            (A_STATS_CREDIT_UP_BPS, up.credit_bps),
+            (A_STATS_CREDIT_DOWN_BPS, down.credit_bps),
+        ];
         request.reply(|answer| {
+            answer.u32(A_STATS_UPLOAD_DECIDES, outlook.is_upload.into())?;
             for (id, value) in counters {
                 answer.u64(id, value, A_STATS_PAD)?;
+            }
+            for (id, bps) in expected {
+                answer.u64(id, bps, A_STATS_PAD)?;
             }
             answer.u32(A_STATS_PAIRS, pairs)?;
             answer.u64(A_STATS_PAIR_HITS, pair_hits, A_STATS_PAD)?;

@@ -224,7 +224,8 @@ impl Instance {
     }
 
     /// Changes the configuration. EBUSY when numbers are to change while there are WANs; EADDRINUSE, after
-    /// `tell` was called with a sentence, when somebody else uses one of them.
+    /// `tell` was called with a sentence, when somebody else uses one of them; EDOM when the exit is above the
+    /// threshold.
     pub(crate) fn configure(
         &self,
         change: impl FnOnce(&mut Config),
@@ -234,6 +235,9 @@ impl Instance {
         let old = self.config();
         let mut new = old;
         change(&mut new);
+        if new.choice.exit_percent > new.choice.enter_percent {
+            return Err(EDOM);
+        }
         if !new.has_numbers_of(&old) {
             if guard.is_some() {
                 return Err(EBUSY);
@@ -249,6 +253,7 @@ impl Instance {
             return Err(e);
         }
         router.bring_in_line();
+        router.sample();
         if new.failback == uapi::FAILBACK_ALL && old.failback != new.failback {
             router.path().fail_back();
         }

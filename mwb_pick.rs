@@ -7,13 +7,11 @@
 //!
 //! While no WAN's measured upload is above the threshold, the WAN with the least download use gets the
 //! connection; once one is above, the WAN with the least upload use, until all are back at the exit
-//! threshold. Three things are added, without which that is worse than chance (`docs/choice.md`):
+//! threshold. Two things are added, without which that is worse than chance (`docs/choice.md`):
 //!
 //! - Use is what it would be *with* the connection, or one would fill a small WAN.
 //! - It includes a credit, what the connections that were placed lately are about to bring, or between two
 //!   samples every connection would go to the same WAN.
-//! - While upload decides, a download use that is higher counts instead, or one full upload among many WANs
-//!   would leave the downloads to chance.
 
 #![forbid(unsafe_code)]
 
@@ -30,7 +28,7 @@ use core::cmp::Ordering;
 /// How a WAN is chosen, of those in the lowest tier that has any.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mode {
-    /// The one that is used least: by download, or by either direction while upload is short anywhere.
+    /// The one that is used least: by download, or by upload while that is short anywhere.
     Rate,
     /// The better of two random ones, by the direction that is used more.
     TwoChoices,
@@ -50,7 +48,7 @@ pub(crate) struct Settings {
     pub(crate) enter_percent: u32,
     /// Measured upload use that every WAN must be back at for download to decide again.
     pub(crate) exit_percent: u32,
-    /// The most credit that one connection gives, in per cent of the mean capacity of the WANs.
+    /// The most credit that one connection gives, in per cent of the mean capacity of the WANs; with 0, none.
     pub(crate) credit_cap_percent: u32,
 }
 
@@ -222,10 +220,14 @@ impl Expectation {
     fn mean_bytes(&self) -> u64 {
         // When hardly any comes, each counts as much as all that is carried.
         let connections = self.connections.max(ONE / 16);
-        match self.bytes.checked_mul(ONE) {
-            Some(scaled) => scaled / connections,
-            None => (self.bytes / connections).saturating_mul(ONE),
-        }
+        let mean = match self.bytes.checked_mul(ONE) {
+            Some(scaled) => scaled.checked_div(connections),
+            None => self
+                .bytes
+                .checked_div(connections)
+                .map(|n| n.saturating_mul(ONE)),
+        };
+        mean.unwrap_or(0)
     }
 
     /// What one connection brings to WANs of this mean capacity.
@@ -236,9 +238,12 @@ impl Expectation {
     pub(crate) fn expected(&self, settings: &Settings, mean_capacity_bps: u64) -> Expected {
         let bits = self.mean_bytes().saturating_mul(8);
         let cap = (mean_capacity_bps / 100).saturating_mul(settings.credit_cap_percent.into());
+        let credit_bps = bits
+            .saturating_mul(900)
+            .checked_div(settings.average_ms.into());
         Expected {
             own_bps: bits.saturating_mul(20).min(mean_capacity_bps / 8),
-            credit_bps: (bits.saturating_mul(900) / u64::from(settings.average_ms.max(1))).min(cap),
+            credit_bps: credit_bps.unwrap_or(0).min(cap),
         }
     }
 }
@@ -294,8 +299,9 @@ pub(crate) fn pick(
         let (up, down) = (c.up.with(outlook.up), c.down.with(outlook.down));
         match settings.mode {
             Mode::Weighted => Use::NONE,
-            Mode::Rate if !outlook.is_upload => down,
-            Mode::Rate | Mode::TwoChoices => up.max(down),
+            Mode::Rate if outlook.is_upload => up,
+            Mode::Rate => down,
+            Mode::TwoChoices => up.max(down),
         }
     };
     let mut best: Option<Runner> = None;
@@ -373,8 +379,10 @@ fn wait(turn: u64, clock: u64) -> u64 {
 /// connection off and mends itself.
 pub(crate) fn next_turn(turn: u64, clock: u64, weight_bps: u64) -> (u64, u64) {
     let start = clock.wrapping_add(wait(turn, clock));
-    let stride = (1 << 50) / (weight_bps >> 10).clamp(1, 1 << 40);
-    (start, start.wrapping_add(stride))
+    let stride = (1u64 << 50)
+        .checked_div(weight_bps >> 10)
+        .unwrap_or(1 << 50);
+    (start, start.wrapping_add(stride.max(1 << 10)))
 }
 
 /// A different even distribution over `u32` for each `n`, from one random number.
@@ -397,5 +405,5 @@ fn arrival(random: u32, id: u8, speed: u64) -> u64 {
         .saturating_add(1)
         .saturating_mul(ONE)
         .saturating_sub(f.saturating_add(curve));
-    (log << 40) / speed.max(1)
+    (log << 40).checked_div(speed).unwrap_or(u64::MAX)
 }

@@ -150,9 +150,9 @@ impl Capacity {
     pub(crate) fn learn(&mut self, sample: Sample) {
         let keep = keep(sample.ns, Self::SUSTAINED_MS);
         self.sustained_bps = average(self.sustained_bps, sample.bps(), keep);
-        let samples = Self::FORGET_NS / sample.ns.max(1);
-        let lost = self.best_bps.checked_div(samples).unwrap_or(self.best_bps);
-        let left = self.best_bps.saturating_sub(lost);
+        let samples = Self::FORGET_NS.checked_div(sample.ns).unwrap_or(u64::MAX);
+        let forgotten = self.best_bps.checked_div(samples).unwrap_or(self.best_bps);
+        let left = self.best_bps.saturating_sub(forgotten);
         self.best_bps = left.max(self.sustained_bps);
     }
 }
@@ -171,8 +171,10 @@ pub(crate) fn keep(elapsed_ns: u64, constant_ms: u32) -> u64 {
     // The same as a power of two, in 2^-16; 2^30 us are a quarter of an hour.
     const LOG2_E: u64 = 94_548;
     let elapsed_us = (elapsed_ns / 1000).min(1 << 30);
-    let constant_us = u64::from(constant_ms.max(1)).saturating_mul(1000);
-    let power = elapsed_us.saturating_mul(LOG2_E) / constant_us;
+    let constant_us = u64::from(constant_ms).saturating_mul(1000);
+    let power = elapsed_us.saturating_mul(LOG2_E).checked_div(constant_us);
+    // Without a constant, nothing of the old is kept.
+    let power = power.unwrap_or(u64::MAX);
     let halvings = power >> 16;
     if halvings > 16 {
         return 0;

@@ -56,7 +56,7 @@ pub(crate) struct Router {
     written: Written,
     _hooks: [Pin<KBox<netfilter::Registration<Path>>>; 2],
     _tend: Pin<KBox<Work<Path>>>,
-    _sampler: Pin<KBox<Work<Wans>>>,
+    sampler: Pin<KBox<Work<Wans>>>,
     path: Arc<Path>,
     _tracking: Tracking,
 }
@@ -69,7 +69,7 @@ impl Router {
         stats: &Arc<Stats>,
     ) -> Result<Self> {
         let tracking = Tracking::new(net)?;
-        let wans = Wans::new(net)?;
+        let wans = Wans::new(net, config.clone())?;
         let path = Arc::new(
             Path {
                 marks: config.with(|config| config.marks),
@@ -99,7 +99,7 @@ impl Router {
             written: Written::by(sync),
             _hooks: hooks,
             _tend: tend,
-            _sampler: sampler,
+            sampler,
             path,
             _tracking: tracking,
         })
@@ -199,6 +199,11 @@ impl Router {
         self.path.forget(id);
         self.bring_in_line();
         Ok(was_last)
+    }
+
+    /// The time between two samples may be another one.
+    pub(crate) fn sample(&self) {
+        self.sampler.schedule(0);
     }
 
     /// Before a request is answered, rules and routes are what it asked for; if they cannot be yet, soon.

@@ -8,12 +8,14 @@
 #![forbid(unsafe_code)]
 
 use crate::{
+    mwb_config::Config,
     mwb_pick::{
         self,
         Candidate,
         Expectation,
         Expected,
         Load,
+        Mode,
         Outlook, //
     },
     mwb_rate::{
@@ -34,6 +36,7 @@ use crate::{
             Net,
             Owner, //
         },
+        rcu::Shared,
         time,
         work::Task, //
     },
@@ -60,7 +63,8 @@ use kernel::{
     }, //
 };
 
-const SETTINGS: mwb_pick::Settings = mwb_pick::Settings::DEFAULT;
+/// What a weight of one stands for.
+const WEIGHT_BPS: u64 = 1_000_000;
 
 /// One direction of a WAN, as the packet path sees it.
 struct Direction {
@@ -120,16 +124,23 @@ impl Direction {
     }
 
     fn place(&self, expected: Expected) {
-        self.credit_bps.fetch_add(expected.credit_bps, Relaxed);
+        if expected.credit_bps != 0 {
+            self.credit_bps.fetch_add(expected.credit_bps, Relaxed);
+        }
     }
 
     /// Takes a sample in, and returns the bytes.
-    fn sample(&self, capacity: &mut Capacity, sample: Option<Sample>) -> u64 {
+    fn sample(
+        &self,
+        settings: &mwb_pick::Settings,
+        capacity: &mut Capacity,
+        sample: Option<Sample>,
+    ) -> u64 {
         let Some(sample) = sample else {
             return 0;
         };
         let load = self.load();
-        let next = load.sampled(&SETTINGS, sample);
+        let next = load.sampled(settings, sample);
         self.rate_bps.store(next.rate_bps, Relaxed);
         // Subtracted, not stored: connections are placed meanwhile.
         let faded = load.credit_bps.saturating_sub(next.credit_bps);
@@ -181,6 +192,8 @@ pub(crate) struct Wan {
     is_tunnel: AtomicBool,
     up: Direction,
     down: Direction,
+    /// 0 if it is not given.
+    weight: AtomicU32,
     /// When it is next, in weighted mode.
     turn: AtomicU64,
     /// Connections for which it was picked; of all that it got, others went the way of their pair or came in.
@@ -200,6 +213,8 @@ pub(crate) struct Setting {
     pub(crate) up_capacity_bps: u64,
     pub(crate) down_capacity_bps: u64,
     pub(crate) tier: u32,
+    /// 0 if it is not given.
+    pub(crate) weight: u32,
     /// `uapi::WAN_ADMIN_*`
     pub(crate) admin: u32,
     /// `uapi::WAN_HEALTH_*`
@@ -229,6 +244,7 @@ impl Setting {
             up_capacity_bps: 0,
             down_capacity_bps: 0,
             tier: 1,
+            weight: 0,
             admin: uapi::WAN_ADMIN_ENABLED,
             health: uapi::WAN_HEALTH_ALIVE,
             status: Status::DOWN,
@@ -374,6 +390,7 @@ pub(crate) struct Reading {
 #[pin_data]
 pub(crate) struct Wans {
     net: Owner,
+    config: Arc<Shared<Config>>,
     wans: KVec<Wan>,
     /// Number of WANs that the packet path has to look at: the highest id in use.
     in_use: AtomicU32,
@@ -388,7 +405,7 @@ pub(crate) struct Wans {
 }
 
 impl Wans {
-    pub(crate) fn new(net: Owner) -> Result<Arc<Self>> {
+    pub(crate) fn new(net: Owner, config: Arc<Shared<Config>>) -> Result<Arc<Self>> {
         let mut wans = KVec::with_capacity(uapi::WAN_MAX as usize, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..uapi::WAN_MAX {
             wans.push(
@@ -400,6 +417,7 @@ impl Wans {
                     is_tunnel: AtomicBool::new(false),
                     up: Direction::new(),
                     down: Direction::new(),
+                    weight: AtomicU32::new(0),
                     turn: AtomicU64::new(0),
                     picked: AtomicU64::new(0),
                     connections: AtomicU64::new(0),
@@ -410,6 +428,7 @@ impl Wans {
         Arc::pin_init(
             pin_init!(Self {
                 net,
+                config,
                 wans,
                 in_use: AtomicU32::new(0),
                 is_upload: AtomicBool::new(false),
@@ -497,7 +516,8 @@ impl Wans {
         self.wan(id).is_some_and(|w| w.is_tunnel.load(Relaxed))
     }
 
-    fn outlook(&self) -> Outlook {
+    /// What the next choice reckons with, beside the loads of the WANs.
+    pub(crate) fn outlook(&self) -> Outlook {
         Outlook {
             is_upload: self.is_upload.load(Relaxed),
             up: self.expect_up.load(),
@@ -506,7 +526,12 @@ impl Wans {
     }
 
     /// The WAN for a new connection, of those that are usable and `is_fit` for it.
-    pub(crate) fn pick(&self, net: &Net, is_fit: impl Fn(u8) -> bool) -> Option<u8> {
+    pub(crate) fn pick(
+        &self,
+        net: &Net,
+        settings: &mwb_pick::Settings,
+        is_fit: impl Fn(u8) -> bool,
+    ) -> Option<u8> {
         let candidates = self
             .in_use()
             .filter(|(id, _)| is_fit(*id) && self.is_usable(net, *id))
@@ -519,14 +544,18 @@ impl Wans {
             });
         let outlook = self.outlook();
         let clock = self.clock.load(Relaxed);
-        let id = mwb_pick::pick(&SETTINGS, &outlook, clock, candidates, time::random_u32())?;
+        let id = mwb_pick::pick(settings, &outlook, clock, candidates, time::random_u32())?;
         let wan = self.wan(id)?;
         wan.picked.fetch_add(1, Relaxed);
         wan.up.place(outlook.up);
         wan.down.place(outlook.down);
-        if SETTINGS.mode == mwb_pick::Mode::Weighted {
+        if settings.mode == Mode::Weighted {
             let turn = wan.turn.load(Relaxed);
-            let (clock, turn) = mwb_pick::next_turn(turn, clock, wan.down.load().capacity_bps);
+            let weight_bps = match wan.weight.load(Relaxed) {
+                0 => wan.down.load().capacity_bps,
+                weight => u64::from(weight).saturating_mul(WEIGHT_BPS),
+            };
+            let (clock, turn) = mwb_pick::next_turn(turn, clock, weight_bps);
             self.clock.store(clock, Relaxed);
             wan.turn.store(turn, Relaxed);
         }
@@ -581,6 +610,7 @@ impl Wans {
             });
         }
         wan.tier.store(new.tier, Relaxed);
+        wan.weight.store(new.weight, Relaxed);
         tell(&new);
         settings
             .wans
@@ -606,6 +636,7 @@ impl Wans {
         wan.up.set_capacity(up.bps());
         wan.down.set_capacity(down.bps());
         wan.tier.store(setting.tier, Relaxed);
+        wan.weight.store(setting.weight, Relaxed);
         self.publish(settings);
         Ok(())
     }
@@ -622,7 +653,7 @@ impl Wans {
         let highest = settings.wans.last().map_or(0, |w| u32::from(w.id));
         self.in_use.store(highest, Relaxed);
         settings.generation = settings.generation.wrapping_add(1);
-        self.set_expected(settings);
+        self.set_expected(&self.choice(), settings);
     }
 
     /// Tells the packet path of a WAN's device, and whether its routes are in place.
@@ -673,15 +704,19 @@ impl Wans {
             .fold(Load::default(), Load::plus)
     }
 
-    fn set_expected(&self, settings: &Settings) {
+    fn choice(&self) -> mwb_pick::Settings {
+        self.config.with(|config| config.choice)
+    }
+
+    fn set_expected(&self, choice: &mwb_pick::Settings, settings: &Settings) {
         let n = self.in_use().filter(|(_, w)| w.is_open.load(Relaxed));
         let n = n.count() as u64;
         let mean = |all: Load| all.capacity_bps.checked_div(n).unwrap_or(0);
         let (up, down) = (mean(self.all(|w| &w.up)), mean(self.all(|w| &w.down)));
         self.expect_up
-            .store(settings.expect_up.expected(&SETTINGS, up));
+            .store(settings.expect_up.expected(choice, up));
         self.expect_down
-            .store(settings.expect_down.expected(&SETTINGS, down));
+            .store(settings.expect_down.expected(choice, down));
     }
 
     /// A WAN of which part is not counted is taken to be as busy as those together of which all is, or it would
@@ -710,7 +745,7 @@ impl Wans {
         }
     }
 
-    fn sample(&self) {
+    fn sample(&self, choice: &mwb_pick::Settings) {
         let now_ns = time::monotonic_ns();
         let mut guard = self.settings.lock();
         let settings = &mut *guard;
@@ -735,7 +770,8 @@ impl Wans {
             let is_lesson =
                 !(is_any_full && setting.countable.is_partial) && tx.is_some() && rx.is_some();
             let [up, down] = &mut setting.capacities;
-            let (tx, rx) = (wan.up.sample(up, tx), wan.down.sample(down, rx));
+            let tx = wan.up.sample(choice, up, tx);
+            let rx = wan.down.sample(choice, down, rx);
             if is_lesson {
                 picked = picked.saturating_add(setting.picked.wrapping_sub(before));
                 up_bytes = up_bytes.saturating_add(tx);
@@ -745,7 +781,7 @@ impl Wans {
         self.presume(settings);
         settings.expect_up.learn(up_bytes, picked, elapsed_ns);
         settings.expect_down.learn(down_bytes, picked, elapsed_ns);
-        self.set_expected(settings);
+        self.set_expected(choice, settings);
         let given = settings.wans.iter().filter(|w| w.up_capacity_bps != 0);
         let up = given
             .filter_map(|w| self.wan(w.id))
@@ -753,13 +789,14 @@ impl Wans {
             .map(|w| w.up.load());
         let was = self.is_upload.load(Relaxed);
         self.is_upload
-            .store(mwb_pick::is_overloaded(&SETTINGS, was, up), Relaxed);
+            .store(mwb_pick::is_overloaded(choice, was, up), Relaxed);
     }
 }
 
 impl Task for Wans {
     fn run(&self) -> Option<u32> {
-        self.sample();
-        Some(SETTINGS.interval_ms)
+        let choice = self.choice();
+        self.sample(&choice);
+        Some(choice.interval_ms)
     }
 }

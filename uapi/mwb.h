@@ -13,6 +13,7 @@
 #define MWB_WAN_NAME_LEN	15
 #define MWB_RATE_MAX		10000000000000
 #define MWB_TIER_MAX		16
+#define MWB_WEIGHT_MAX		1000000
 #define MWB_GROUP_MAX		64
 #define MWB_POLICY_MAX		262144
 #define MWB_POLICY_PREF		1000
@@ -148,6 +149,24 @@ enum mwb_last_resort {
 };
 
 /**
+ * enum mwb_mode - How a WAN is chosen, of those in the lowest tier that has
+ *   any.
+ * @MWB_MODE_RATE: While no measured upload is above the threshold, the WAN
+ *   with the least download use; else the one with the least upload use. Use
+ *   is what was measured, with what the connections placed lately are about to
+ *   bring.
+ * @MWB_MODE_TWO_CHOICES: The better of two random ones, by the direction that
+ *   is used more.
+ * @MWB_MODE_WEIGHTED: In turn, in proportion to the weights, whatever they
+ *   carry.
+ */
+enum mwb_mode {
+	MWB_MODE_RATE,
+	MWB_MODE_TWO_CHOICES,
+	MWB_MODE_WEIGHTED,
+};
+
+/**
  * enum mwb_on_down - What becomes of the connections of a WAN that goes down,
  *   of those that are translated to its address. Untranslated ones go on by
  *   the main table in any case, those of the router itself wait.
@@ -200,6 +219,11 @@ enum {
 	MWB_A_WAN_REASON,
 	MWB_A_WAN_OLD_STATE,
 	MWB_A_WAN_CHANGED_NS,
+	MWB_A_WAN_WEIGHT,
+	MWB_A_WAN_UP_CREDIT_BPS,
+	MWB_A_WAN_DOWN_CREDIT_BPS,
+	MWB_A_WAN_UP_RECKONED_BPS,
+	MWB_A_WAN_DOWN_RECKONED_BPS,
 	MWB_A_WAN_RATES_PARTIAL,
 	MWB_A_WAN_RATES_MIXED,
 
@@ -254,6 +278,12 @@ enum {
 	MWB_A_CONFIG_MARK_MASK,
 	MWB_A_CONFIG_RULE_PREF,
 	MWB_A_CONFIG_TABLE_BASE,
+	MWB_A_CONFIG_MODE,
+	MWB_A_CONFIG_INTERVAL_MS,
+	MWB_A_CONFIG_AVERAGE_MS,
+	MWB_A_CONFIG_THRESHOLD_PERCENT,
+	MWB_A_CONFIG_EXIT_PERCENT,
+	MWB_A_CONFIG_CREDIT_CAP_PERCENT,
 
 	__MWB_A_CONFIG_MAX,
 	MWB_A_CONFIG_MAX = (__MWB_A_CONFIG_MAX - 1)
@@ -281,6 +311,11 @@ enum {
 	MWB_A_STATS_ENDED,
 	MWB_A_STATS_RESETS,
 	MWB_A_STATS_RELEASED,
+	MWB_A_STATS_UPLOAD_DECIDES,
+	MWB_A_STATS_EXPECTED_UP_BPS,
+	MWB_A_STATS_EXPECTED_DOWN_BPS,
+	MWB_A_STATS_CREDIT_UP_BPS,
+	MWB_A_STATS_CREDIT_DOWN_BPS,
 
 	__MWB_A_STATS_MAX,
 	MWB_A_STATS_MAX = (__MWB_A_STATS_MAX - 1)

@@ -20,12 +20,23 @@ static WAN_TIER_RANGE: Range = Range {
     min: 1,
     max: TIER_MAX as u64,
 };
+static WAN_WEIGHT_RANGE: Range = Range {
+    min: 0,
+    max: WEIGHT_MAX as u64,
+};
 static POLICY_DPORT_MIN_RANGE: Range = Range { min: 0, max: 65535 };
 static POLICY_DPORT_MAX_RANGE: Range = Range { min: 0, max: 65535 };
 static CONFIG_PAIR_TIMEOUT_RANGE: Range = Range {
     min: 1,
     max: 604800,
 };
+static CONFIG_INTERVAL_MS_RANGE: Range = Range { min: 50, max: 2000 };
+static CONFIG_AVERAGE_MS_RANGE: Range = Range {
+    min: 50,
+    max: 60000,
+};
+static CONFIG_THRESHOLD_PERCENT_RANGE: Range = Range { min: 1, max: 100 };
+static CONFIG_EXIT_PERCENT_RANGE: Range = Range { min: 1, max: 100 };
 static CONFIG_RULE_PREF_RANGE: Range = Range { min: 1, max: 32000 };
 static CONFIG_TABLE_BASE_RANGE: Range = Range {
     min: 256,
@@ -42,6 +53,7 @@ pub(crate) static WAN_ADD: [Policy; A_WAN_MAX as usize + 1] = {
     p[A_WAN_UP_CAPACITY_BPS as usize] = Policy::u64_range(&WAN_UP_CAPACITY_BPS_RANGE);
     p[A_WAN_DOWN_CAPACITY_BPS as usize] = Policy::u64_range(&WAN_DOWN_CAPACITY_BPS_RANGE);
     p[A_WAN_TIER as usize] = Policy::u32_range(&WAN_TIER_RANGE);
+    p[A_WAN_WEIGHT as usize] = Policy::u32_range(&WAN_WEIGHT_RANGE);
     p[A_WAN_ADMIN as usize] = Policy::u32_max(2);
     p
 };
@@ -55,6 +67,7 @@ pub(crate) static WAN_SET: [Policy; A_WAN_MAX as usize + 1] = {
     p[A_WAN_UP_CAPACITY_BPS as usize] = Policy::u64_range(&WAN_UP_CAPACITY_BPS_RANGE);
     p[A_WAN_DOWN_CAPACITY_BPS as usize] = Policy::u64_range(&WAN_DOWN_CAPACITY_BPS_RANGE);
     p[A_WAN_TIER as usize] = Policy::u32_range(&WAN_TIER_RANGE);
+    p[A_WAN_WEIGHT as usize] = Policy::u32_range(&WAN_WEIGHT_RANGE);
     p[A_WAN_ADMIN as usize] = Policy::u32_max(2);
     p[A_WAN_HEALTH as usize] = Policy::u32_max(1);
     p
@@ -151,6 +164,12 @@ pub(crate) static CONFIG_SET: [Policy; A_CONFIG_MAX as usize + 1] = {
     let mut p = [Policy::REJECT; A_CONFIG_MAX as usize + 1];
     p[A_CONFIG_GRANULARITY as usize] = Policy::u32_max(1);
     p[A_CONFIG_PAIR_TIMEOUT as usize] = Policy::u32_range(&CONFIG_PAIR_TIMEOUT_RANGE);
+    p[A_CONFIG_MODE as usize] = Policy::u32_max(2);
+    p[A_CONFIG_INTERVAL_MS as usize] = Policy::u32_range(&CONFIG_INTERVAL_MS_RANGE);
+    p[A_CONFIG_AVERAGE_MS as usize] = Policy::u32_range(&CONFIG_AVERAGE_MS_RANGE);
+    p[A_CONFIG_THRESHOLD_PERCENT as usize] = Policy::u32_range(&CONFIG_THRESHOLD_PERCENT_RANGE);
+    p[A_CONFIG_EXIT_PERCENT as usize] = Policy::u32_range(&CONFIG_EXIT_PERCENT_RANGE);
+    p[A_CONFIG_CREDIT_CAP_PERCENT as usize] = Policy::u32_max(1000);
     p[A_CONFIG_LAST_RESORT as usize] = Policy::u32_max(1);
     p[A_CONFIG_ON_DOWN as usize] = Policy::u32_max(1);
     p[A_CONFIG_FAILBACK as usize] = Policy::u32_max(2);

@@ -17,6 +17,8 @@ pub const WAN_NAME_LEN: u32 = 15;
 pub const RATE_MAX: u64 = 10000000000000;
 /// Number of tiers.
 pub const TIER_MAX: u32 = 16;
+/// Highest weight.
+pub const WEIGHT_MAX: u32 = 1000000;
 /// Number of groups that one instance can hold.
 pub const GROUP_MAX: u32 = 64;
 /// Number of policies that one instance can hold.
@@ -183,6 +185,19 @@ pub const LAST_RESORT_DOCS: [&str; 2] = [
     "They are refused as unreachable, unless main has a route for them that is no default route.",
 ];
 
+/// While no measured upload is above the threshold, the WAN with the least download use; else the
+/// one with the least upload use. Use is what was measured, with what the connections placed lately
+/// are about to bring.
+pub const MODE_RATE: u32 = 0;
+/// The better of two random ones, by the direction that is used more.
+pub const MODE_TWO_CHOICES: u32 = 1;
+/// In turn, in proportion to the weights, whatever they carry.
+pub const MODE_WEIGHTED: u32 = 2;
+/// How a WAN is chosen, of those in the lowest tier that has any.
+pub const MODE_NAMES: [&str; 3] = ["rate", "two-choices", "weighted"];
+/// What each of these means.
+pub const MODE_DOCS: [&str; 3] = ["While no measured upload is above the threshold, the WAN with the least download use; else the one\nwith the least upload use. Use is what was measured, with what the connections placed lately are\nabout to bring.\n", "The better of two random ones, by the direction that is used more.", "In turn, in proportion to the weights, whatever they carry."];
+
 /// They end at once, so that they are opened anew by another WAN; TCP clients are sent a reset.
 pub const ON_DOWN_RESET: u32 = 0;
 /// They wait for the WAN to come back with the same address.
@@ -259,16 +274,30 @@ pub const A_WAN_REASON: u16 = 21;
 pub const A_WAN_OLD_STATE: u16 = 22;
 /// When the state changed last, in nanoseconds since 1970 (CLOCK_REALTIME).
 pub const A_WAN_CHANGED_NS: u16 = 23;
+/// Share of the connections in mode weighted, in relation to other WANs. In a request, 0 or none at
+/// all when adding means the download capacity in Mbit/s. When reading, absent if not given.
+pub const A_WAN_WEIGHT: u16 = 24;
+/// Upload that the connections placed lately are still expected to bring, in bits per second. The
+/// choice adds it to up-bps.
+pub const A_WAN_UP_CREDIT_BPS: u16 = 25;
+/// Download, as up-credit-bps.
+pub const A_WAN_DOWN_CREDIT_BPS: u16 = 26;
+/// Upload capacity that the choice reckons with, in bits per second: the given one or, if that is
+/// more, the best rate seen; when none is given, twice that rate, and 50 Mbit/s at least.
+pub const A_WAN_UP_RECKONED_BPS: u16 = 27;
+/// Download, as up-reckoned-bps.
+pub const A_WAN_DOWN_RECKONED_BPS: u16 = 28;
 /// Part of what this WAN carries is not counted: a flowtable forwards it on a device below, which
-/// others use as well.
-pub const A_WAN_RATES_PARTIAL: u16 = 24;
+/// others use as well. The choice takes the WAN to be at least as busy as those together that are
+/// counted in full.
+pub const A_WAN_RATES_PARTIAL: u16 = 29;
 /// More than what this WAN carries is counted: devices of others are above its own, which counts
 /// their packets too.
-pub const A_WAN_RATES_MIXED: u16 = 25;
+pub const A_WAN_RATES_MIXED: u16 = 30;
 /// Highest attribute of this set.
-pub const A_WAN_MAX: u16 = 25;
+pub const A_WAN_MAX: u16 = 30;
 /// Names of the attributes, from number 1 on.
-pub const A_WAN_NAMES: [&str; 25] = [
+pub const A_WAN_NAMES: [&str; 30] = [
     "pad",
     "name",
     "id",
@@ -292,6 +321,11 @@ pub const A_WAN_NAMES: [&str; 25] = [
     "reason",
     "old-state",
     "changed-ns",
+    "weight",
+    "up-credit-bps",
+    "down-credit-bps",
+    "up-reckoned-bps",
+    "down-reckoned-bps",
     "rates-partial",
     "rates-mixed",
 ];
@@ -386,10 +420,27 @@ pub const A_CONFIG_MARK_MASK: u16 = 6;
 pub const A_CONFIG_RULE_PREF: u16 = 7;
 /// The routing table of a WAN is this plus its id. Can be changed while there is no WAN.
 pub const A_CONFIG_TABLE_BASE: u16 = 8;
+/// How a WAN is chosen.
+pub const A_CONFIG_MODE: u16 = 9;
+/// Time between two samples of the counters, in milliseconds; 200 by default.
+pub const A_CONFIG_INTERVAL_MS: u16 = 10;
+/// Time constant of the moving averages of the rates, in milliseconds; 600 by default, and no less
+/// than the interval in effect. What connections placed lately are expected to bring fades three
+/// times as fast.
+pub const A_CONFIG_AVERAGE_MS: u16 = 11;
+/// Measured upload, in per cent of the capacity, above which the upload of all WANs decides; 85 by
+/// default.
+pub const A_CONFIG_THRESHOLD_PERCENT: u16 = 12;
+/// Measured upload, in per cent of the capacity, that every WAN must be back at for download to
+/// decide again; 80 by default, and no more than threshold-percent.
+pub const A_CONFIG_EXIT_PERCENT: u16 = 13;
+/// The most credit that one connection gives, in per cent of the mean capacity of the WANs; 50 by
+/// default. With 0, there is no credit.
+pub const A_CONFIG_CREDIT_CAP_PERCENT: u16 = 14;
 /// Highest attribute of this set.
-pub const A_CONFIG_MAX: u16 = 8;
+pub const A_CONFIG_MAX: u16 = 14;
 /// Names of the attributes, from number 1 on.
-pub const A_CONFIG_NAMES: [&str; 8] = [
+pub const A_CONFIG_NAMES: [&str; 14] = [
     "granularity",
     "pair-timeout",
     "last-resort",
@@ -398,6 +449,12 @@ pub const A_CONFIG_NAMES: [&str; 8] = [
     "mark-mask",
     "rule-pref",
     "table-base",
+    "mode",
+    "interval-ms",
+    "average-ms",
+    "threshold-percent",
+    "exit-percent",
+    "credit-cap-percent",
 ];
 
 pub const A_STATS_PAD: u16 = 1;
@@ -445,10 +502,21 @@ pub const A_STATS_ENDED: u16 = 19;
 pub const A_STATS_RESETS: u16 = 20;
 /// Untranslated connections that went on by another way, for the same reasons.
 pub const A_STATS_RELEASED: u16 = 21;
+/// 1 while the upload of the WANs decides in mode rate, else 0.
+pub const A_STATS_UPLOAD_DECIDES: u16 = 22;
+/// Upload that the choice reckons a new connection to add, in bits per second: the mean bytes of a
+/// connection within 50 ms, and no more than an eighth of the mean capacity.
+pub const A_STATS_EXPECTED_UP_BPS: u16 = 23;
+/// Download, as expected-up-bps.
+pub const A_STATS_EXPECTED_DOWN_BPS: u16 = 24;
+/// Upload that a connection adds to the up-credit-bps of its WAN, in bits per second.
+pub const A_STATS_CREDIT_UP_BPS: u16 = 25;
+/// Download, as credit-up-bps.
+pub const A_STATS_CREDIT_DOWN_BPS: u16 = 26;
 /// Highest attribute of this set.
-pub const A_STATS_MAX: u16 = 21;
+pub const A_STATS_MAX: u16 = 26;
 /// Names of the attributes, from number 1 on.
-pub const A_STATS_NAMES: [&str; 21] = [
+pub const A_STATS_NAMES: [&str; 26] = [
     "pad",
     "packets",
     "dst-hits",
@@ -470,6 +538,11 @@ pub const A_STATS_NAMES: [&str; 21] = [
     "ended",
     "resets",
     "released",
+    "upload-decides",
+    "expected-up-bps",
+    "expected-down-bps",
+    "credit-up-bps",
+    "credit-down-bps",
 ];
 
 /// Adds a WAN.

@@ -164,13 +164,13 @@ fn once_an_upload_is_above_it_the_least_upload_use_decides() {
 }
 
 #[test]
-fn then_a_full_download_is_no_refuge() {
+fn then_download_use_does_not_count() {
     let wans = [
         wan(1, (9, 10), (0, 20)),
-        wan(2, (0, 10), (50, 50)),
-        wan(3, (4, 10), (30, 50)),
+        wan(2, (3, 10), (50, 50)),
+        wan(3, (4, 10), (0, 50)),
     ];
-    assert_eq!(pick(&RATE, &UPLOAD, 0, wans, 0), Some(3));
+    assert_eq!(pick(&RATE, &UPLOAD, 0, wans, 0), Some(2));
 }
 
 #[test]

@@ -253,8 +253,6 @@ pub(crate) struct Mwb {
     wans: Vec<Wan>,
     expect: [mwb::Expectation; 2],
     last_s: f64,
-    /// Once upload is short somewhere, download does not count at all: the rule to the letter.
-    is_upload_alone: bool,
 }
 
 #[derive(Clone)]
@@ -294,7 +292,6 @@ impl Mwb {
             wans: lines.iter().map(wan).collect(),
             expect: [mwb::Expectation::DOWN, mwb::Expectation::UP],
             last_s: 0.0,
-            is_upload_alone: false,
         };
         new.expected();
         new
@@ -328,13 +325,10 @@ impl Policy for Mwb {
     fn pick(&mut self, view: &View, _: &Flow) -> usize {
         let candidates = view.usable().map(|i| {
             let Wan {
-                loads: [mut down, up],
+                loads: [down, up],
                 turn,
                 ..
             } = self.wans[i];
-            if self.is_upload_alone && self.outlook.is_upload {
-                down.capacity_bps = u64::MAX;
-            }
             mwb::Candidate {
                 id: i as u8 + 1,
                 tier: 1,
@@ -455,10 +449,6 @@ pub fn make(name: &str, lines: &[Line], interval_ms: u32, seed: u64) -> Box<dyn 
             lines,
         }),
         "mwb rate" => Box::new(Mwb::new(mwb(mwb::Mode::Rate), &lines, random)),
-        "mwb rate, upload alone" => Box::new(Mwb {
-            is_upload_alone: true,
-            ..Mwb::new(mwb(mwb::Mode::Rate), &lines, random)
-        }),
         "mwb two-choices" => Box::new(Mwb::new(mwb(mwb::Mode::TwoChoices), &lines, random)),
         "mwb weighted" => Box::new(Mwb::new(mwb(mwb::Mode::Weighted), &lines, random)),
         _ => panic!("no policy is called {name}"),

@@ -12,6 +12,12 @@ use serde::Serialize;
 pub struct Config {
     granularity: Option<&'static str>,
     pair_timeout_s: u32,
+    mode: Option<&'static str>,
+    interval_ms: u32,
+    average_ms: u32,
+    threshold_percent: u32,
+    exit_percent: u32,
+    credit_cap_percent: u32,
     last_resort: Option<&'static str>,
     on_down: Option<&'static str>,
     failback: Option<&'static str>,
@@ -29,6 +35,12 @@ impl Config {
             match kind {
                 A_CONFIG_GRANULARITY => config.granularity = read_enum(&GRANULARITY_NAMES),
                 A_CONFIG_PAIR_TIMEOUT => config.pair_timeout_s = read_u32(),
+                A_CONFIG_MODE => config.mode = read_enum(&MODE_NAMES),
+                A_CONFIG_INTERVAL_MS => config.interval_ms = read_u32(),
+                A_CONFIG_AVERAGE_MS => config.average_ms = read_u32(),
+                A_CONFIG_THRESHOLD_PERCENT => config.threshold_percent = read_u32(),
+                A_CONFIG_EXIT_PERCENT => config.exit_percent = read_u32(),
+                A_CONFIG_CREDIT_CAP_PERCENT => config.credit_cap_percent = read_u32(),
                 A_CONFIG_LAST_RESORT => config.last_resort = read_enum(&LAST_RESORT_NAMES),
                 A_CONFIG_ON_DOWN => config.on_down = read_enum(&ON_DOWN_NAMES),
                 A_CONFIG_FAILBACK => config.failback = read_enum(&FAILBACK_NAMES),
@@ -46,6 +58,12 @@ impl Config {
         [
             ("granularity", named(self.granularity)),
             ("pair_timeout_s", self.pair_timeout_s.to_string()),
+            ("mode", named(self.mode)),
+            ("interval_ms", self.interval_ms.to_string()),
+            ("average_ms", self.average_ms.to_string()),
+            ("threshold_percent", self.threshold_percent.to_string()),
+            ("exit_percent", self.exit_percent.to_string()),
+            ("credit_cap_percent", self.credit_cap_percent.to_string()),
             ("last_resort", named(self.last_resort)),
             ("on_down", named(self.on_down)),
             ("failback", named(self.failback)),
@@ -53,7 +71,7 @@ impl Config {
             ("rule_pref", self.rule_pref.to_string()),
             ("table_base", self.table_base.to_string()),
         ]
-        .map(|(key, value)| format!("{key:<16}{value}\n"))
+        .map(|(key, value)| format!("{key:<20}{value}\n"))
         .concat()
     }
 }
@@ -78,6 +96,12 @@ mod tests {
         vec![
             u32(A_CONFIG_GRANULARITY, GRANULARITY_PAIR),
             u32(A_CONFIG_PAIR_TIMEOUT, 600),
+            u32(A_CONFIG_MODE, MODE_TWO_CHOICES),
+            u32(A_CONFIG_INTERVAL_MS, 100),
+            u32(A_CONFIG_AVERAGE_MS, 500),
+            u32(A_CONFIG_THRESHOLD_PERCENT, 90),
+            u32(A_CONFIG_EXIT_PERCENT, 70),
+            u32(A_CONFIG_CREDIT_CAP_PERCENT, 40),
             u32(A_CONFIG_LAST_RESORT, LAST_RESORT_UNREACHABLE),
             u32(A_CONFIG_ON_DOWN, ON_DOWN_HOLD),
             u32(A_CONFIG_FAILBACK, FAILBACK_PAIRS),
@@ -93,7 +117,10 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&config).unwrap(),
             concat!(
-                r#"{"granularity":"pair","pair_timeout_s":600,"last_resort":"unreachable","#,
+                r#"{"granularity":"pair","pair_timeout_s":600,"#,
+                r#""mode":"two-choices","interval_ms":100,"average_ms":500,"#,
+                r#""threshold_percent":90,"exit_percent":70,"credit_cap_percent":40,"#,
+                r#""last_resort":"unreachable","#,
                 r#""on_down":"hold","failback":"pairs","#,
                 r#""mark_mask":65280,"rule_pref":7000,"table_base":8000}"#
             )
@@ -101,14 +128,20 @@ mod tests {
         assert_eq!(
             config.text(),
             "\
-granularity     pair
-pair_timeout_s  600
-last_resort     unreachable
-on_down         hold
-failback        pairs
-mark_mask       0x0000ff00
-rule_pref       7000
-table_base      8000
+granularity         pair
+pair_timeout_s      600
+mode                two-choices
+interval_ms         100
+average_ms          500
+threshold_percent   90
+exit_percent        70
+credit_cap_percent  40
+last_resort         unreachable
+on_down             hold
+failback            pairs
+mark_mask           0x0000ff00
+rule_pref           7000
+table_base          8000
 "
         );
     }
@@ -117,7 +150,7 @@ table_base      8000
     fn tolerates_what_is_missing_or_unknown() {
         assert_eq!(Config::parse(&[]), Config::default());
         let json = serde_json::to_value(Config::default()).unwrap();
-        for key in ["granularity", "last_resort", "on_down", "failback"] {
+        for key in ["granularity", "mode", "last_resort", "on_down", "failback"] {
             assert!(json[key].is_null(), "{key}");
         }
         let newer = [

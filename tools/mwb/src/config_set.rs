@@ -18,6 +18,24 @@ pub struct Args {
     /// How long a pair stays on its WAN without a connection, as 600s, 10m or 1h
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     pair_timeout: Option<u32>,
+    /// How a WAN is chosen
+    #[arg(long, value_name = "HOW", value_parser = one_of(&MODE_NAMES))]
+    mode: Option<u32>,
+    /// Time between two samples of the counters, 50ms to 2s
+    #[arg(long, value_name = "TIME", value_parser = time::parse_ms)]
+    interval: Option<u32>,
+    /// Time constant of the moving averages of the rates, 50ms to 1m
+    #[arg(long, value_name = "TIME", value_parser = time::parse_ms)]
+    average: Option<u32>,
+    /// Upload use above which upload decides in mode rate, as 85%
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    threshold: Option<u32>,
+    /// Upload use that all WANs must be back at for download to decide again
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    exit: Option<u32>,
+    /// The most credit that one connection gives, in per cent of the mean capacity
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    credit_cap: Option<u32>,
     /// What becomes of new connections while no WAN is up
     #[arg(long, value_name = "WHAT", value_parser = one_of(&LAST_RESORT_NAMES))]
     last_resort: Option<u32>,
@@ -47,6 +65,15 @@ fn mask(text: &str) -> Result<u32, String> {
     mask.ok_or("write a mask as 0xff000000".into())
 }
 
+/// A share with or without its sign. One that is too high is the kernel's to refuse.
+fn percent(text: &str) -> Result<u32, String> {
+    let digits = text.strip_suffix('%').unwrap_or(text);
+    match digits.parse() {
+        Ok(percent) if !digits.starts_with('+') => Ok(percent),
+        _ => Err("write a share as 85%".into()),
+    }
+}
+
 pub fn run(args: Args, client: &mut Client) -> Result<(), String> {
     client.call(request(&args)).map(drop)
 }
@@ -55,6 +82,12 @@ fn request(args: &Args) -> Request {
     let attrs = [
         (A_CONFIG_GRANULARITY, args.granularity),
         (A_CONFIG_PAIR_TIMEOUT, args.pair_timeout),
+        (A_CONFIG_MODE, args.mode),
+        (A_CONFIG_INTERVAL_MS, args.interval),
+        (A_CONFIG_AVERAGE_MS, args.average),
+        (A_CONFIG_THRESHOLD_PERCENT, args.threshold),
+        (A_CONFIG_EXIT_PERCENT, args.exit),
+        (A_CONFIG_CREDIT_CAP_PERCENT, args.credit_cap),
         (A_CONFIG_LAST_RESORT, args.last_resort),
         (A_CONFIG_ON_DOWN, args.on_down),
         (A_CONFIG_FAILBACK, args.failback),
@@ -87,11 +120,18 @@ mod tests {
 
     #[test]
     fn carries_what_was_given() {
-        let line = "--granularity pair --pair-timeout 10m --last-resort unreachable \
+        let line = "--granularity pair --pair-timeout 10m --mode weighted --interval 1s \
+            --average 2500ms --threshold 90% --exit 70 --credit-cap 0% --last-resort unreachable \
             --on-down hold --failback all --mark-mask 0xff00 --rule-pref 100 --table 500";
         let expected = [
             u32(A_CONFIG_GRANULARITY, GRANULARITY_PAIR),
             u32(A_CONFIG_PAIR_TIMEOUT, 600),
+            u32(A_CONFIG_MODE, MODE_WEIGHTED),
+            u32(A_CONFIG_INTERVAL_MS, 1000),
+            u32(A_CONFIG_AVERAGE_MS, 2500),
+            u32(A_CONFIG_THRESHOLD_PERCENT, 90),
+            u32(A_CONFIG_EXIT_PERCENT, 70),
+            u32(A_CONFIG_CREDIT_CAP_PERCENT, 0),
             u32(A_CONFIG_LAST_RESORT, LAST_RESORT_UNREACHABLE),
             u32(A_CONFIG_ON_DOWN, ON_DOWN_HOLD),
             u32(A_CONFIG_FAILBACK, FAILBACK_ALL),
@@ -108,6 +148,16 @@ mod tests {
         assert_eq!(sent("--granularity connection"), emitted(&expected));
         let expected = [u32(A_CONFIG_LAST_RESORT, LAST_RESORT_MAIN)];
         assert_eq!(sent("--last-resort main"), emitted(&expected));
+    }
+
+    #[test]
+    fn reads_shares() {
+        for (text, value) in [("85%", 85), ("85", 85), ("0", 0), ("100%", 100)] {
+            assert_eq!(percent(text), Ok(value), "{text}");
+        }
+        for text in ["", "%", "+1%", "-1", "8.5%", "85 %", "85%%"] {
+            assert!(percent(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -31,6 +31,11 @@ pub struct Stats {
     ended: u64,
     resets: u64,
     released: u64,
+    upload_decides: bool,
+    expected_up_bps: u64,
+    expected_down_bps: u64,
+    credit_up_bps: u64,
+    credit_down_bps: u64,
 }
 
 impl Stats {
@@ -65,6 +70,11 @@ impl Stats {
                 A_STATS_ENDED => stats.ended = read_u64(),
                 A_STATS_RESETS => stats.resets = read_u64(),
                 A_STATS_RELEASED => stats.released = read_u64(),
+                A_STATS_UPLOAD_DECIDES => stats.upload_decides = read_u32() != 0,
+                A_STATS_EXPECTED_UP_BPS => stats.expected_up_bps = read_u64(),
+                A_STATS_EXPECTED_DOWN_BPS => stats.expected_down_bps = read_u64(),
+                A_STATS_CREDIT_UP_BPS => stats.credit_up_bps = read_u64(),
+                A_STATS_CREDIT_DOWN_BPS => stats.credit_down_bps = read_u64(),
                 _ => {}
             }
         }
@@ -101,8 +111,13 @@ impl Stats {
             ("ended", self.ended.to_string()),
             ("resets", self.resets.to_string()),
             ("released", self.released.to_string()),
+            ("upload_decides", self.upload_decides.to_string()),
+            ("expected_up_bps", self.expected_up_bps.to_string()),
+            ("expected_down_bps", self.expected_down_bps.to_string()),
+            ("credit_up_bps", self.credit_up_bps.to_string()),
+            ("credit_down_bps", self.credit_down_bps.to_string()),
         ]
-        .map(|(key, value)| format!("{key:<16}{value}\n"))
+        .map(|(key, value)| format!("{key:<19}{value}\n"))
         .concat()
     }
 }
@@ -144,6 +159,11 @@ mod tests {
             u64(A_STATS_ENDED, 31),
             u64(A_STATS_RESETS, 32),
             u64(A_STATS_RELEASED, 33),
+            u32(A_STATS_UPLOAD_DECIDES, 1),
+            u64(A_STATS_EXPECTED_UP_BPS, 34),
+            u64(A_STATS_EXPECTED_DOWN_BPS, 35),
+            u64(A_STATS_CREDIT_UP_BPS, 36),
+            u64(A_STATS_CREDIT_DOWN_BPS, 37),
         ]
     }
 
@@ -157,12 +177,13 @@ mod tests {
                 r#""inbound":7,"not_balanced":5,"by_policy":8,"unreachable":9,"pairs":10,"#,
                 r#""pair_hits":11,"pair_evictions":12,"cache":"active","dst_slots":4,"#,
                 r#""route_syncs":3,"route_changes":30,"route_sync_ns":12345678,"#,
-                r#""ended":31,"resets":32,"released":33}"#
+                r#""ended":31,"resets":32,"released":33,"upload_decides":true,"#,
+                r#""expected_up_bps":34,"expected_down_bps":35,"credit_up_bps":36,"credit_down_bps":37}"#
             )
         );
         for line in [
-            "dst_hits        987 (98.7%)\n",
-            "route_sync_ns   12345678 (12.3ms)\n",
+            "dst_hits           987 (98.7%)\n",
+            "route_sync_ns      12345678 (12.3ms)\n",
         ] {
             assert!(stats.text().contains(line), "{line}");
         }
@@ -187,7 +208,7 @@ mod tests {
     fn takes_no_value_that_is_cut_off_or_misshapen() {
         let whole = emitted(&attrs());
         for length in 0..whole.len() {
-            assert_eq!(Stats::parse(&whole[..length]).released, 0);
+            assert_eq!(Stats::parse(&whole[..length]).credit_down_bps, 0);
         }
         for bytes in misshapen(&attrs()) {
             assert_eq!(Stats::parse(&bytes), Stats::default());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Spans of time, in whole seconds.
+//! Spans of time.
 
 const EXAMPLE: &str = "write a time as 600s, 10m, 1h or 1d";
 
@@ -20,6 +20,19 @@ pub fn parse(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A time in milliseconds, which needs a unit.
+pub fn parse_ms(text: &str) -> Result<u32, String> {
+    let number = match (text.strip_suffix("ms"), text.ends_with(char::is_alphabetic)) {
+        (Some(number), _) => number,
+        (None, true) if parse(text).is_ok() => return Ok(parse(text)?.saturating_mul(1000)),
+        _ => "",
+    };
+    match number.parse() {
+        Ok(value) if !number.starts_with('+') => Ok(value),
+        _ => Err("write a time as 200ms or 1s".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,6 +49,22 @@ mod tests {
             ("99999999d", u32::MAX),
         ] {
             assert_eq!(parse(text), Ok(seconds), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_milliseconds() {
+        for (text, ms) in [
+            ("200ms", 200),
+            ("2s", 2000),
+            ("1m", 60_000),
+            ("0ms", 0),
+            ("9999999s", u32::MAX),
+        ] {
+            assert_eq!(parse_ms(text), Ok(ms), "{text}");
+        }
+        for text in ["", "ms", "200", "1.5s", "+1ms", "-1ms", "200 ms", "s"] {
+            assert!(parse_ms(text).is_err(), "{text}");
         }
     }
 

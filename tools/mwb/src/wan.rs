@@ -16,6 +16,7 @@ pub struct Wan {
     pub gateway: Option<Ipv4Addr>,
     pub gateway_learned: bool,
     pub tier: u32,
+    pub weight: Option<u32>,
     pub admin: Option<&'static str>,
     pub health: Option<&'static str>,
     pub state: Option<&'static str>,
@@ -30,6 +31,10 @@ pub struct Wan {
     pub up_capacity_bps: Option<u64>,
     pub down_capacity_bps: Option<u64>,
     pub capacity_learned: bool,
+    pub up_credit_bps: u64,
+    pub down_credit_bps: u64,
+    pub up_reckoned_bps: u64,
+    pub down_reckoned_bps: u64,
     pub connections: u64,
 }
 
@@ -47,6 +52,7 @@ impl Wan {
                 A_WAN_GATEWAY4 => wan.gateway = message::read_ipv4(value),
                 A_WAN_GATEWAY_LEARNED => wan.gateway_learned = true,
                 A_WAN_TIER => wan.tier = read_u32(),
+                A_WAN_WEIGHT => wan.weight = message::read_u32(value),
                 A_WAN_ADMIN => wan.admin = read_enum(&WAN_ADMIN_NAMES),
                 A_WAN_HEALTH => wan.health = read_enum(&WAN_HEALTH_NAMES),
                 A_WAN_STATE => wan.state = read_enum(&WAN_STATE_NAMES),
@@ -61,6 +67,10 @@ impl Wan {
                 A_WAN_UP_CAPACITY_BPS => wan.up_capacity_bps = message::read_u64(value),
                 A_WAN_DOWN_CAPACITY_BPS => wan.down_capacity_bps = message::read_u64(value),
                 A_WAN_CAPACITY_LEARNED => wan.capacity_learned = true,
+                A_WAN_UP_CREDIT_BPS => wan.up_credit_bps = read_u64(),
+                A_WAN_DOWN_CREDIT_BPS => wan.down_credit_bps = read_u64(),
+                A_WAN_UP_RECKONED_BPS => wan.up_reckoned_bps = read_u64(),
+                A_WAN_DOWN_RECKONED_BPS => wan.down_reckoned_bps = read_u64(),
                 A_WAN_CONNECTIONS => wan.connections = read_u64(),
                 _ => {}
             }
@@ -88,6 +98,7 @@ pub mod tests {
             DefaultNla::new(A_WAN_CAPACITY_LEARNED, vec![]),
             DefaultNla::new(A_WAN_GATEWAY_LEARNED, vec![]),
             u32(A_WAN_TIER, 2),
+            u32(A_WAN_WEIGHT, 40),
             u32(A_WAN_ADMIN, WAN_ADMIN_ENABLED),
             u32(A_WAN_HEALTH, WAN_HEALTH_DEAD),
             u32(A_WAN_STATE, WAN_STATE_NO_CARRIER),
@@ -100,6 +111,10 @@ pub mod tests {
             u64(A_WAN_DOWN_BPS, 18_700_000),
             DefaultNla::new(A_WAN_RATES_PARTIAL, vec![]),
             DefaultNla::new(A_WAN_RATES_MIXED, vec![]),
+            u64(A_WAN_UP_CREDIT_BPS, 1000),
+            u64(A_WAN_DOWN_CREDIT_BPS, 2000),
+            u64(A_WAN_UP_RECKONED_BPS, 50_000_000),
+            u64(A_WAN_DOWN_RECKONED_BPS, 60_000_000),
             u64(A_WAN_CONNECTIONS, 53),
         ]
     }
@@ -111,11 +126,13 @@ pub mod tests {
             serde_json::to_string(&wan).unwrap(),
             concat!(
                 r#"{"name":"dsl","id":3,"dev":"eth1","gateway":"192.0.2.1","gateway_learned":true,"#,
-                r#""tier":2,"admin":"enabled","health":"dead","state":"no-carrier","#,
+                r#""tier":2,"weight":40,"admin":"enabled","health":"dead","state":"no-carrier","#,
                 r#""reason":"carrier","changed":1795359845.123456,"#,
                 r#""mark":50331648,"table":7003,"up_bps":4200000,"down_bps":18700000,"#,
                 r#""rates_partial":true,"rates_mixed":true,"#,
                 r#""up_capacity_bps":5000000,"down_capacity_bps":20000000,"capacity_learned":true,"#,
+                r#""up_credit_bps":1000,"down_credit_bps":2000,"#,
+                r#""up_reckoned_bps":50000000,"down_reckoned_bps":60000000,"#,
                 r#""connections":53}"#
             )
         );

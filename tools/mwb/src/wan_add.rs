@@ -60,10 +60,11 @@ mod tests {
                 up: Some(5_000_000),
                 down: Some(20_000_000),
                 tier: Some(2),
+                weight: Some(30),
                 admin: Some(WAN_ADMIN_DISABLED),
             },
         });
-        let expected: [(u16, &[u8]); 8] = [
+        let expected: [(u16, &[u8]); 9] = [
             (A_WAN_NAME, b"dsl\0"),
             (A_WAN_DEV, b"eth1\0"),
             (A_WAN_ID, &7u32.to_ne_bytes()),
@@ -71,6 +72,7 @@ mod tests {
             (A_WAN_UP_CAPACITY_BPS, &5_000_000u64.to_ne_bytes()),
             (A_WAN_DOWN_CAPACITY_BPS, &20_000_000u64.to_ne_bytes()),
             (A_WAN_TIER, &2u32.to_ne_bytes()),
+            (A_WAN_WEIGHT, &30u32.to_ne_bytes()),
             (A_WAN_ADMIN, &WAN_ADMIN_DISABLED.to_ne_bytes()),
         ];
         assert_eq!(attributes(&bytes).collect::<Vec<_>>(), expected);

@@ -9,7 +9,9 @@ use crate::uapi::*;
 use crate::wan_settings::Settings;
 
 /// Each of these is enough.
-const CHANGES: [&str; 7] = ["dev", "gateway", "up", "down", "tier", "admin", "health"];
+const CHANGES: [&str; 8] = [
+    "dev", "gateway", "up", "down", "tier", "weight", "admin", "health",
+];
 
 #[derive(clap::Args)]
 #[command(override_usage = "mwb wan set <NAME> <OPTIONS>")]
@@ -96,6 +98,7 @@ mod tests {
             ("up", "auto"),
             ("down", "1mbit"),
             ("tier", "1"),
+            ("weight", "2"),
             ("admin", "enabled"),
             ("health", "alive"),
         ] {

@@ -9,7 +9,7 @@ use crate::uapi::*;
 use netlink_packet_core::DefaultNla;
 use std::net::Ipv4Addr;
 
-/// What stands for a gateway or a capacity that is learned; in a request it is 0.
+/// What stands for a gateway, a capacity or a weight that is not given; in a request it is 0.
 const AUTO: &str = "auto";
 
 #[derive(clap::Args, Clone, Debug, Default, PartialEq)]
@@ -26,6 +26,9 @@ pub struct Settings {
     /// Tier, 1 to 16; used while no WAN of a lower one is up
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=TIER_MAX as i64))]
     pub tier: Option<u32>,
+    /// Share of the connections in mode weighted; auto takes the download capacity in Mbit/s
+    #[arg(long, value_name = "N|auto", value_parser = weight)]
+    pub weight: Option<u32>,
     /// Whether it takes connections, keeps those that it has, or carries nothing
     #[arg(long, value_name = "WHAT", value_parser = one_of(&WAN_ADMIN_NAMES))]
     pub admin: Option<u32>,
@@ -50,6 +53,15 @@ fn capacity(text: &str) -> Result<u64, String> {
     }
 }
 
+fn weight(text: &str) -> Result<u32, String> {
+    let range = 1..=WEIGHT_MAX;
+    match text.parse() {
+        _ if text == AUTO => Ok(0),
+        Ok(weight) if range.contains(&weight) => Ok(weight),
+        _ => Err(format!("write a number from 1 to {WEIGHT_MAX}, or auto")),
+    }
+}
+
 impl Settings {
     /// Without what a new WAN learns anyway.
     pub fn of_new(self) -> Self {
@@ -57,6 +69,7 @@ impl Settings {
             gateway: self.gateway.filter(|addr| !addr.is_unspecified()),
             up: self.up.filter(|bps| *bps != 0),
             down: self.down.filter(|bps| *bps != 0),
+            weight: self.weight.filter(|weight| *weight != 0),
             ..self
         }
     }
@@ -69,6 +82,7 @@ impl Settings {
             u64(A_WAN_UP_CAPACITY_BPS, self.up),
             u64(A_WAN_DOWN_CAPACITY_BPS, self.down),
             u32(A_WAN_TIER, self.tier),
+            u32(A_WAN_WEIGHT, self.weight),
             u32(A_WAN_ADMIN, self.admin),
         ];
         attrs.into_iter().flatten()
@@ -96,12 +110,22 @@ mod tests {
     }
 
     #[test]
+    fn reads_weights_and_auto() {
+        assert_eq!(weight("1"), Ok(1));
+        assert_eq!(weight("auto"), Ok(0));
+        for text in ["", "0", "-1", "1.5", "1000001"] {
+            assert!(weight(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn new_ones_learn_without_being_told() {
         let given = Settings {
             gateway: Some(Ipv4Addr::new(192, 0, 2, 1)),
             up: Some(1),
             down: Some(2),
             tier: Some(3),
+            weight: Some(4),
             admin: Some(WAN_ADMIN_ENABLED),
         };
         assert_eq!(given.clone().of_new(), given);
@@ -109,9 +133,10 @@ mod tests {
             gateway: Some(Ipv4Addr::UNSPECIFIED),
             up: Some(0),
             down: Some(0),
+            weight: Some(0),
             ..Settings::default()
         };
-        assert_eq!(auto.attrs().count(), 3);
+        assert_eq!(auto.attrs().count(), 4);
         assert_eq!(auto.of_new(), Settings::default());
     }
 }
