@@ -466,7 +466,8 @@ static bool mwb_dev_has_addr(struct net_device *dev)
 
 /*
  * Goes down from `dev` as a flowtable does, to the device that it sends by and receives from without the help of
- * those above.
+ * those above. Who else uses that one: devices above it and addresses of its own tell. Sessions of PPPoE do not,
+ * so the caller compares those of all WANs.
  */
 static void mwb_dev_look_below(struct net_device *dev, struct mwb_traffic *traffic)
 {
