@@ -63,9 +63,13 @@ bench:
 	tests/vm/run uml tests/bench/placing
 	tests/vm/run stock tests/bench/placing
 
-# Every policy in every scene; QUICK=1 for a minute's worth.
+# Every policy in every scene; QUICK=1 for a minute's worth. Then some of it packet by packet.
 sim:
 	tests/sim/host $(if $(QUICK),quick,full)
+	tests/sim/host replay $(if $(QUICK),,1 5 45)
+	scripts/build uml
+	scripts/build tool
+	tests/vm/run uml tests/netns/all choice
 
 check:
 	scripts/check

@@ -116,13 +116,20 @@ impl Load {
         }
     }
 
-    /// The use that it would have with one more connection.
+    /// The use that it would have with one more connection. A WAN that is full as measured comes after all that
+    /// are not, or when most are full, small ones would be left until they are idle.
     fn with(&self, expected: Expected) -> Use {
+        const FULL: u64 = ONE * 98 / 100;
+        let more = if self.rate_bps >= part(self.capacity_bps, FULL) {
+            self.capacity_bps.saturating_mul(1 << 10)
+        } else {
+            expected.own_bps
+        };
         Use {
             bps: self
                 .rate_bps
                 .saturating_add(self.credit_bps)
-                .saturating_add(expected.own_bps),
+                .saturating_add(more),
             capacity_bps: self.capacity_bps.max(1),
         }
     }

@@ -221,6 +221,23 @@ fn use_is_what_it_would_be_with_the_connection() {
 }
 
 #[test]
+fn full_is_full_however_large() {
+    let mut outlook = DOWNLOAD;
+    outlook.down.own_bps = 5 * MBIT;
+    let beside = |rate| {
+        let wans = [wan(1, (0, 100), (rate, 100)), idle(2, 2)];
+        [0, 1, u32::MAX].map(|random| pick(&RATE, &outlook, 0, wans, random))
+    };
+    assert_eq!(beside(90), [Some(1); 3]);
+    assert_eq!(beside(98), [Some(2); 3]);
+    // When both are, they share.
+    let wans = [wan(1, (0, 100), (100, 100)), wan(2, (0, 2), (2, 2))];
+    let mut random = Random(1);
+    let second = (0..10_000).filter(|_| pick(&RATE, &outlook, 0, wans, random.next()) == Some(2));
+    assert!((100..300).contains(&second.count()));
+}
+
+#[test]
 fn equals_get_connections_by_capacity() {
     let wans = [1, 2, 3, 4].map(|id| idle(id, [10, 10, 30, 50][usize::from(id) - 1]));
     for settings in ALL {

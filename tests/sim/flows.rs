@@ -56,9 +56,12 @@ pub enum Sizes {
     /// Data mining: A. Greenberg et al., "VL2", SIGCOMM 2009, as in M. Alizadeh et al., "pFabric", SIGCOMM
     /// 2013. At a tenth, for the largest would outlast the run at the speed of a WAN.
     DataMining,
+    /// Bounded Pareto, with what lines of a few Mbit/s carry within seconds.
+    Lab,
 }
 
 const PARETO_BYTES: (f64, f64) = (1e4, 3e7);
+const LAB_PARETO: (f64, f64, f64) = (1.05, 2e4, 1e6);
 
 /// (Bytes, share of the flows that are not larger.)
 const WEB_SEARCH: &[(f64, f64)] = &[
@@ -97,6 +100,16 @@ impl Sizes {
             Self::Pareto(alpha) => format!("pareto {alpha}"),
             Self::WebSearch => "web search".into(),
             Self::DataMining => "data mining".into(),
+            Self::Lab => "lab".into(),
+        }
+    }
+
+    /// The exponent and the bounds of a Pareto distribution.
+    fn pareto(self) -> Option<(f64, f64, f64)> {
+        match self {
+            Self::Pareto(alpha) => Some((alpha, PARETO_BYTES.0, PARETO_BYTES.1)),
+            Self::Lab => Some(LAB_PARETO),
+            _ => None,
         }
     }
 
@@ -108,13 +121,12 @@ impl Sizes {
     }
 
     pub fn mean_bytes(self) -> f64 {
-        match self {
-            Self::Pareto(a) => {
-                let (low, high) = PARETO_BYTES;
+        match self.pareto() {
+            Some((a, low, high)) => {
                 low.powf(a) / (1.0 - (low / high).powf(a)) * a / (a - 1.0)
                     * (low.powf(1.0 - a) - high.powf(1.0 - a))
             }
-            _ => {
+            None => {
                 let pairs = self.points().windows(2);
                 pairs
                     .map(|p| (p[1].1 - p[0].1) * (p[0].0 + p[1].0) / 2.0)
@@ -125,12 +137,9 @@ impl Sizes {
 
     fn draw(self, random: &mut Random) -> f64 {
         let u = random.uniform();
-        match self {
-            Self::Pareto(a) => {
-                let (low, high) = PARETO_BYTES;
-                low * (1.0 - u * (1.0 - (low / high).powf(a))).powf(-1.0 / a)
-            }
-            _ => {
+        match self.pareto() {
+            Some((a, low, high)) => low * (1.0 - u * (1.0 - (low / high).powf(a))).powf(-1.0 / a),
+            None => {
                 let points = self.points();
                 let at = points
                     .iter()
@@ -145,7 +154,8 @@ impl Sizes {
 
 /// What a flow could take at most, in bytes per second: the other end, the path and the radio link in front
 /// of the client are what limits most.
-pub const PEAKS: [f64; 3] = [2e6 / 8.0, 5e6 / 8.0, 10e6 / 8.0];
+pub type Peaks = [f64; 3];
+pub const PEAKS: Peaks = [2e6 / 8.0, 5e6 / 8.0, 10e6 / 8.0];
 
 #[derive(Clone, Copy)]
 pub struct Flow {

@@ -5,6 +5,7 @@
 use crate::{
     flows::{
         Flow,
+        Peaks,
         PEAKS, //
     },
     policy::{
@@ -47,6 +48,8 @@ pub struct Outage {
 pub struct Run<'a> {
     pub lines: &'a [Line],
     pub flows: &'a [Flow],
+    /// What a flow could take at most, by the index that it has; ascending.
+    pub peaks: Peaks,
     pub outages: &'a [Outage],
     pub is_sticky: bool,
     /// Time between two samples of the counters.
@@ -117,12 +120,12 @@ impl Server {
     }
 
     /// Shares the capacity anew, and says when the next flow is done.
-    fn share(&mut self) -> Option<f64> {
+    fn share(&mut self, peaks: Peaks) -> Option<f64> {
         let mut left = self.capacity;
         let mut count: usize = self.flows.iter().map(BinaryHeap::len).sum();
         self.total_rate = 0.0;
         let mut next: Option<f64> = None;
-        for (class, peak) in PEAKS.into_iter().enumerate() {
+        for (class, peak) in peaks.into_iter().enumerate() {
             let n = self.flows[class].len();
             let Some(Reverse((Time(done), _))) = self.flows[class].peek() else {
                 continue;
@@ -160,7 +163,7 @@ struct State<'a> {
 impl State<'_> {
     fn share(&mut self, server: usize) {
         let s = &mut self.servers[server];
-        if let Some(at_s) = s.share() {
+        if let Some(at_s) = s.share(self.run.peaks) {
             self.done
                 .push(Reverse((Time(at_s), server as u32, s.version)));
         }
@@ -212,7 +215,7 @@ impl State<'_> {
                 let Live { flow, line } = &self.live[id as usize];
                 self.active[*line] -= 1;
                 if flow.at_s >= self.run.warmup_s {
-                    let best_s = flow.bytes / PEAKS[class];
+                    let best_s = flow.bytes / self.run.peaks[class];
                     self.slowdown.0 += ((now_s - flow.at_s) / best_s).max(1.0);
                     self.slowdown.1 += 1;
                 }
@@ -393,7 +396,7 @@ pub fn run(run: &Run, policy: &mut dyn Policy) -> Outcome {
                 let flow = &state.live[*id as usize].flow;
                 let served = flow.bytes - (done - s.given[class]);
                 if flow.at_s >= run.warmup_s && served > 1.0 {
-                    let best_s = served / PEAKS[class];
+                    let best_s = served / run.peaks[class];
                     state.slowdown.0 += ((run.end_s - flow.at_s) / best_s).max(1.0);
                     state.slowdown.1 += 1;
                 }

@@ -3,6 +3,7 @@
 //! The simulator: every policy in every scene, as a table, plots, and results as the other tests have them.
 //!
 //!     sim quick|full FOLDER
+//!     sim replay FOLDER SEED FROM TO
 
 #![forbid(unsafe_code)]
 
@@ -10,6 +11,7 @@ mod flows;
 mod fluid;
 mod plot;
 mod policy;
+mod replay;
 mod scene;
 mod stats;
 
@@ -396,11 +398,23 @@ fn plots(folder: &str, seeds: u64) -> std::io::Result<()> {
     fs::write(format!("{folder}/load.svg"), plot::loads(&curves))
 }
 
+fn usage() -> ! {
+    eprintln!("usage: sim quick|full FOLDER, sim replay FOLDER SEED FROM TO");
+    std::process::exit(1);
+}
+
 fn main() -> std::io::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [size, folder] = &args[..] else {
-        eprintln!("usage: sim quick|full FOLDER");
-        std::process::exit(1);
+    let [size, folder] = match &args[..] {
+        [what, folder, numbers @ ..] if what == "replay" => {
+            let numbers: Vec<u32> = numbers.iter().map(|n| n.parse().unwrap()).collect();
+            let [seed, from_s, to_s] = numbers[..] else {
+                usage()
+            };
+            return replay::replay(folder, seed.into(), from_s.into(), to_s.into());
+        }
+        [size, folder] => [size, folder],
+        _ => usage(),
     };
     let is_quick = size == "quick";
     let seeds = 10;

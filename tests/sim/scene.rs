@@ -7,7 +7,8 @@ use crate::{
         Flow,
         Mix,
         Random,
-        Sizes, //
+        Sizes,
+        PEAKS, //
     },
     fluid::{
         self,
@@ -165,6 +166,7 @@ impl Scene {
         let run = Run {
             lines: &lines,
             flows: &flows,
+            peaks: PEAKS,
             outages: &outages,
             is_sticky: self.trouble == Trouble::Pairs,
             interval_s: f64::from(interval_ms) / 1e3,

@@ -63,6 +63,13 @@ impl Report {
         Estimate::of(&self.spreads)
     }
 
+    /// With the standard deviation of a single one.
+    pub fn spread_and_deviation(&self) -> (f64, f64) {
+        let mean = self.spread().mean;
+        let squares: f64 = self.spreads.iter().map(|s| (s - mean).powi(2)).sum();
+        (mean, (squares / (self.spreads.len() as f64 - 1.0)).sqrt())
+    }
+
     pub fn slowdown(&self) -> Estimate {
         Estimate::of(&self.slowdowns)
     }
