@@ -46,6 +46,14 @@ pub(crate) enum Choice {
     Nowhere,
 }
 
+/// Whether a choice is of consequence.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Run {
+    Real,
+    /// Nothing is counted, placed or remembered.
+    Dry,
+}
+
 /// What chooses.
 pub(crate) struct Chooser {
     config: Arc<Shared<Config>>,
@@ -91,24 +99,28 @@ impl Chooser {
         wans: &Wans,
         new: &New<'_>,
         is_of_kernel: bool,
+        run: Run,
     ) -> Choice {
         let config = self.config();
         // What a tunnel sends would go round and round in it.
         let is_fit = |id| !(is_of_kernel && wans.is_tunnel(id));
-        let pick = |is_fit: &dyn Fn(u8) -> bool| self.pick(net, wans, &config, new, is_fit);
+        let pick = |is_fit: &dyn Fn(u8) -> bool| self.pick(net, wans, &config, new, is_fit, run);
 
         let by_policy = self.policies.with(|policies| {
             let policy = policies.lookup(new)?;
-            let Some(wanted) = policies.wanted(policy) else {
-                policy.count();
-                return Some(Choice::Main);
+            let chosen = match policies.wanted(policy) {
+                None => Some(Choice::Main),
+                Some(wanted) => pick(&|id| wanted.contains(id) && is_fit(id))
+                    .map(|id| Choice::Wan(config.marks.of_policy(id))),
             };
-            let id = pick(&|id| wanted.contains(id) && is_fit(id));
-            if let Some(id) = id {
-                policy.count();
-                return Some(Choice::Wan(config.marks.of_policy(id)));
+            match (chosen, run) {
+                (_, Run::Dry) => {}
+                (Some(_), _) => policy.count(),
+                (None, _) => policy.count_missed(),
             }
-            policy.count_missed();
+            if chosen.is_some() {
+                return chosen;
+            }
             policy.is_strict.then_some(Choice::Nowhere)
         });
         by_policy.unwrap_or_else(|| match pick(&is_fit) {
@@ -126,12 +138,20 @@ impl Chooser {
         config: &Config,
         new: &New<'_>,
         is_fit: &dyn Fn(u8) -> bool,
+        run: Run,
     ) -> Option<u8> {
         self.pairs.with(|pairs| {
             let Some(pairs) = pairs else {
-                return wans.pick(net, &config.choice, is_fit);
+                return match run {
+                    Run::Real => wans.pick(net, &config.choice, is_fit),
+                    Run::Dry => wans.best(net, &config.choice, is_fit),
+                };
             };
             let key = mwb_pair::Key::of(new.flow);
+            if run == Run::Dry {
+                let of_pair = self.of_pair(net, wans, config, new, is_fit);
+                return of_pair.or_else(|| wans.best(net, &config.choice, is_fit));
+            }
             let may_keep = |place| self.may_keep(net, wans, config, is_fit, place);
             let of_pair = pairs.lookup(key, config.pair_timeout_s);
             if let Some(place) = of_pair.filter(|p| is_fit(p.wan) && may_keep(*p) == Keep::Stays) {
@@ -143,6 +163,25 @@ impl Chooser {
             let of_pair = pairs.get_or_insert(key, config.pair_timeout_s, id, may_keep);
             Some(if is_fit(of_pair) { of_pair } else { id })
         })
+    }
+
+    /// The WAN that the pair of a connection would keep.
+    pub(crate) fn of_pair(
+        &self,
+        net: &Net,
+        wans: &Wans,
+        config: &Config,
+        new: &New<'_>,
+        is_fit: &dyn Fn(u8) -> bool,
+    ) -> Option<u8> {
+        let key = mwb_pair::Key::of(new.flow);
+        let of_pair = self.pairs.with(|pairs| {
+            let pairs = (*pairs).as_ref()?;
+            pairs.peek(key, config.pair_timeout_s)
+        });
+        let place = of_pair.filter(|p| is_fit(p.wan))?;
+        let keep = self.may_keep(net, wans, config, is_fit, place);
+        (keep == Keep::Stays).then_some(place.wan)
     }
 
     /// Whether a pair stays on its WAN; what it had to leave may have come back.

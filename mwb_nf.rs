@@ -10,7 +10,8 @@
 use crate::{
     mwb_choice::{
         Choice,
-        Chooser, //
+        Chooser,
+        Run, //
     },
     mwb_config::{
         Config,
@@ -407,7 +408,8 @@ impl Path {
             iif,
             dscp: packet.dscp() >> 2,
         };
-        self.chooser.choose(net, &self.wans, &new, is_of_kernel)
+        self.chooser
+            .choose(net, &self.wans, &new, is_of_kernel, Run::Real)
     }
 
     /// A packet that must not go anywhere: the rule for its mark says so to its sender.

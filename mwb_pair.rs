@@ -146,6 +146,16 @@ impl Pairs {
         .flatten()
     }
 
+    /// The same, without counting as a connection of it.
+    pub(crate) fn peek(&self, key: Key, timeout_s: u32) -> Option<Place> {
+        self.with_bucket(key, |bucket| {
+            let now_s = time::seconds();
+            let mut live = bucket.iter().filter(|p| p.is_live(now_s, timeout_s));
+            live.find(|p| p.is_of(key)).map(Pair::place)
+        })
+        .flatten()
+    }
+
     pub(crate) fn count_hit(&self) {
         self.hits.fetch_add(1, Relaxed);
     }

@@ -269,6 +269,15 @@ pub(crate) struct Candidate {
     pub(crate) turn: u64,
 }
 
+impl Candidate {
+    /// Its use with the connection, as it is compared, in hundredths of a per cent: upload, download.
+    pub(crate) fn uses(&self, outlook: &Outlook) -> [u64; 2] {
+        let uses = [self.up.with(outlook.up), self.down.with(outlook.down)];
+        let share = |u: Use| u.bps.saturating_mul(10_000).checked_div(u.capacity_bps);
+        uses.map(|u| share(u).unwrap_or(0))
+    }
+}
+
 /// What all choices have in common until the next sample.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Outlook {

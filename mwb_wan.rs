@@ -525,26 +525,40 @@ impl Wans {
         }
     }
 
-    /// The WAN for a new connection, of those that are usable and `is_fit` for it.
+    /// All WANs there are, as the choice sees them, whether they may take connections or not.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = Candidate> + '_ {
+        self.in_use().map(|(id, w)| Candidate {
+            id,
+            tier: w.tier.load(Relaxed),
+            up: w.up.presumed(),
+            down: w.down.presumed(),
+            turn: w.turn.load(Relaxed),
+        })
+    }
+
+    /// The WAN that a new connection would get, of those that are usable and `is_fit` for it.
+    pub(crate) fn best(
+        &self,
+        net: &Net,
+        settings: &mwb_pick::Settings,
+        is_fit: impl Fn(u8) -> bool,
+    ) -> Option<u8> {
+        let candidates = self.candidates();
+        let candidates = candidates.filter(|c| is_fit(c.id) && self.is_usable(net, c.id));
+        let clock = self.clock.load(Relaxed);
+        let random = time::random_u32();
+        mwb_pick::pick(settings, &self.outlook(), clock, candidates, random)
+    }
+
+    /// The WAN that a new connection gets: [`Self::best`], of which the next choice will know.
     pub(crate) fn pick(
         &self,
         net: &Net,
         settings: &mwb_pick::Settings,
         is_fit: impl Fn(u8) -> bool,
     ) -> Option<u8> {
-        let candidates = self
-            .in_use()
-            .filter(|(id, _)| is_fit(*id) && self.is_usable(net, *id))
-            .map(|(id, w)| Candidate {
-                id,
-                tier: w.tier.load(Relaxed),
-                up: w.up.presumed(),
-                down: w.down.presumed(),
-                turn: w.turn.load(Relaxed),
-            });
+        let id = self.best(net, settings, is_fit)?;
         let outlook = self.outlook();
-        let clock = self.clock.load(Relaxed);
-        let id = mwb_pick::pick(settings, &outlook, clock, candidates, time::random_u32())?;
         let wan = self.wan(id)?;
         wan.picked.fetch_add(1, Relaxed);
         wan.up.place(outlook.up);
@@ -555,6 +569,7 @@ impl Wans {
                 0 => wan.down.load().capacity_bps,
                 weight => u64::from(weight).saturating_mul(WEIGHT_BPS),
             };
+            let clock = self.clock.load(Relaxed);
             let (clock, turn) = mwb_pick::next_turn(turn, clock, weight_bps);
             self.clock.store(clock, Relaxed);
             wan.turn.store(turn, Relaxed);

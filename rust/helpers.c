@@ -387,6 +387,29 @@ int mwb_helper_oif(struct net *net, __be32 addr, u32 mark)
 	return oif;
 }
 
+/* The device that the rules and tables forward such a packet through, 0 if none. */
+int mwb_helper_fib_oif(struct net *net, const struct mwb_probe *probe)
+{
+	struct flowi4 fl4 = {
+		.saddr = probe->saddr,
+		.daddr = probe->daddr,
+		.flowi4_iif = probe->iif,
+		.flowi4_mark = probe->mark,
+		.flowi4_dscp = inet_dsfield_to_dscp(probe->dscp << 2),
+		.flowi4_scope = RT_SCOPE_UNIVERSE,
+	};
+	struct fib_result res = {};
+	int oif = 0;
+
+	rcu_read_lock();
+	if (!fib_lookup(net, &fl4, &res, 0) && res.type == RTN_UNICAST && res.fi) {
+		fib_select_path(net, &res, &fl4, NULL);
+		oif = res.nhc && res.nhc->nhc_dev ? res.nhc->nhc_dev->ifindex : 0;
+	}
+	rcu_read_unlock();
+	return oif;
+}
+
 /* The device that has this address, 0 if none. */
 int mwb_helper_addr_ifindex(struct net *net, __be32 addr)
 {

@@ -67,6 +67,17 @@ bool mwb_helper_dev_checks_mark(const struct net_device *dev);
 int mwb_helper_addr_ifindex(struct net *net, __be32 addr);
 bool mwb_helper_dev_has_this_addr4(struct net *net, int ifindex, __be32 addr);
 int mwb_helper_oif(struct net *net, __be32 addr, u32 mark);
+
+/* A packet that there could be. */
+struct mwb_probe {
+	__be32 saddr;
+	__be32 daddr;
+	u32 mark;
+	int iif;
+	u8 dscp;
+};
+int mwb_helper_fib_oif(struct net *net, const struct mwb_probe *probe);
+
 unsigned int mwb_helper_dev_flags(const struct net_device *dev);
 bool mwb_helper_dev_running(const struct net_device *dev);
 

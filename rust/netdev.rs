@@ -189,6 +189,34 @@ pub(crate) fn oif(net: &Net, addr: Ipv4Addr, mark: u32) -> Option<u32> {
     (oif != 0).then_some(oif as u32)
 }
 
+/// A packet that there could be.
+#[derive(Clone, Copy)]
+pub(crate) struct Probe {
+    pub(crate) saddr: Ipv4Addr,
+    pub(crate) daddr: Ipv4Addr,
+    /// Index of the device that it comes in through.
+    pub(crate) iif: u32,
+    pub(crate) mark: u32,
+    /// In the lower six bits.
+    pub(crate) dscp: u8,
+}
+
+impl Probe {
+    /// The index of the device that rules and tables forward it through.
+    pub(crate) fn oif(&self, net: &Net) -> Option<u32> {
+        let raw = bindings::mwb_probe {
+            saddr: u32::from(self.saddr).to_be(),
+            daddr: u32::from(self.daddr).to_be(),
+            mark: self.mark,
+            iif: self.iif as c_int,
+            dscp: self.dscp,
+        };
+        // SAFETY: Both are valid.
+        let oif = unsafe { bindings::mwb_helper_fib_oif(net.as_ptr(), &raw) };
+        (oif != 0).then_some(oif as u32)
+    }
+}
+
 /// What a device has carried so far, and what is under its VLAN and PPPoE headers. Devices by their index, or 0;
 /// bytes as transmitted and received.
 #[derive(Clone, Copy)]

@@ -195,6 +195,50 @@ enum mwb_failback {
 	MWB_FAILBACK_ALL,
 };
 
+/**
+ * enum mwb_outcome - What becomes of a new connection.
+ * @MWB_OUTCOME_WAN: A WAN gets it.
+ * @MWB_OUTCOME_OTHER: It is none of ours, since its route leaves through no
+ *   WAN.
+ * @MWB_OUTCOME_MAIN: A policy leaves it to the main table.
+ * @MWB_OUTCOME_LAST_RESORT: It takes the route that main has for it, because
+ *   no WAN can take it.
+ * @MWB_OUTCOME_UNREACHABLE: It is refused.
+ */
+enum mwb_outcome {
+	MWB_OUTCOME_WAN,
+	MWB_OUTCOME_OTHER,
+	MWB_OUTCOME_MAIN,
+	MWB_OUTCOME_LAST_RESORT,
+	MWB_OUTCOME_UNREACHABLE,
+};
+
+/**
+ * enum mwb_why - What decides on a new connection.
+ * @MWB_WHY_ROUTE: Its route.
+ * @MWB_WHY_POLICY: A policy alone.
+ * @MWB_WHY_PAIR: An earlier connection from the same source to the same
+ *   destination is on this WAN.
+ * @MWB_WHY_ONLY: No other WAN of this tier can take it.
+ * @MWB_WHY_NONE: No WAN can take it.
+ * @MWB_WHY_DOWNLOAD: The WAN has the least download use with it.
+ * @MWB_WHY_UPLOAD: The WAN has the least upload use with it, and the upload of
+ *   one is above the threshold.
+ * @MWB_WHY_TWO_CHOICES: The WAN is the better of two random ones.
+ * @MWB_WHY_TURN: It is the turn of the WAN.
+ */
+enum mwb_why {
+	MWB_WHY_ROUTE,
+	MWB_WHY_POLICY,
+	MWB_WHY_PAIR,
+	MWB_WHY_ONLY,
+	MWB_WHY_NONE,
+	MWB_WHY_DOWNLOAD,
+	MWB_WHY_UPLOAD,
+	MWB_WHY_TWO_CHOICES,
+	MWB_WHY_TURN,
+};
+
 enum {
 	MWB_A_WAN_PAD = 1,
 	MWB_A_WAN_NAME,
@@ -322,6 +366,37 @@ enum {
 };
 
 enum {
+	MWB_A_CANDIDATE_WAN = 1,
+	MWB_A_CANDIDATE_STATE,
+	MWB_A_CANDIDATE_TIER,
+	MWB_A_CANDIDATE_WANTED,
+	MWB_A_CANDIDATE_USABLE,
+	MWB_A_CANDIDATE_UP_USE,
+	MWB_A_CANDIDATE_DOWN_USE,
+
+	__MWB_A_CANDIDATE_MAX,
+	MWB_A_CANDIDATE_MAX = (__MWB_A_CANDIDATE_MAX - 1)
+};
+
+enum {
+	MWB_A_EXPLAIN_SRC = 1,
+	MWB_A_EXPLAIN_DST,
+	MWB_A_EXPLAIN_IIF,
+	MWB_A_EXPLAIN_PROTO,
+	MWB_A_EXPLAIN_DPORT,
+	MWB_A_EXPLAIN_DSCP,
+	MWB_A_EXPLAIN_OIF,
+	MWB_A_EXPLAIN_OUTCOME,
+	MWB_A_EXPLAIN_WAN,
+	MWB_A_EXPLAIN_WHY,
+	MWB_A_EXPLAIN_POLICY,
+	MWB_A_EXPLAIN_CANDIDATE,
+
+	__MWB_A_EXPLAIN_MAX,
+	MWB_A_EXPLAIN_MAX = (__MWB_A_EXPLAIN_MAX - 1)
+};
+
+enum {
 	MWB_CMD_WAN_ADD = 1,
 	MWB_CMD_WAN_SET,
 	MWB_CMD_WAN_DEL,
@@ -339,6 +414,7 @@ enum {
 	MWB_CMD_WAN_ADD_NTF,
 	MWB_CMD_WAN_DEL_NTF,
 	MWB_CMD_WAN_CHANGE_NTF,
+	MWB_CMD_EXPLAIN,
 
 	__MWB_CMD_MAX,
 	MWB_CMD_MAX = (__MWB_CMD_MAX - 1)

@@ -42,6 +42,7 @@ static CONFIG_TABLE_BASE_RANGE: Range = Range {
     min: 256,
     max: 4000000000,
 };
+static EXPLAIN_DPORT_RANGE: Range = Range { min: 0, max: 65535 };
 
 /// What `wan-add` accepts.
 pub(crate) static WAN_ADD: [Policy; A_WAN_MAX as usize + 1] = {
@@ -186,3 +187,15 @@ pub(crate) static CONFIG_GET: [Policy; A_CONFIG_MAX as usize + 1] =
 /// What `stats-get` accepts.
 pub(crate) static STATS_GET: [Policy; A_STATS_MAX as usize + 1] =
     [Policy::REJECT; A_STATS_MAX as usize + 1];
+
+/// What `explain` accepts.
+pub(crate) static EXPLAIN: [Policy; A_EXPLAIN_MAX as usize + 1] = {
+    let mut p = [Policy::REJECT; A_EXPLAIN_MAX as usize + 1];
+    p[A_EXPLAIN_SRC as usize] = Policy::binary(16);
+    p[A_EXPLAIN_DST as usize] = Policy::binary(16);
+    p[A_EXPLAIN_IIF as usize] = Policy::nul_string(15);
+    p[A_EXPLAIN_PROTO as usize] = Policy::u32_max(255);
+    p[A_EXPLAIN_DPORT as usize] = Policy::u32_range(&EXPLAIN_DPORT_RANGE);
+    p[A_EXPLAIN_DSCP as usize] = Policy::u32_max(63);
+    p
+};

@@ -224,6 +224,70 @@ pub const FAILBACK_NAMES: [&str; 3] = ["new", "pairs", "all"];
 /// What each of these means.
 pub const FAILBACK_DOCS: [&str; 3] = ["New connections only.", "Also pairs that had to leave it, or are on a WAN of a higher tier, with their next connection.", "Also the connections that are on a WAN of a higher tier because there was none better: those that no\npolicy has placed, and that the main table would send by a better one now. Translated ones end, and\nare opened anew.\n"];
 
+/// A WAN gets it.
+pub const OUTCOME_WAN: u32 = 0;
+/// It is none of ours, since its route leaves through no WAN.
+pub const OUTCOME_OTHER: u32 = 1;
+/// A policy leaves it to the main table.
+pub const OUTCOME_MAIN: u32 = 2;
+/// It takes the route that main has for it, because no WAN can take it.
+pub const OUTCOME_LAST_RESORT: u32 = 3;
+/// It is refused.
+pub const OUTCOME_UNREACHABLE: u32 = 4;
+/// What becomes of a new connection.
+pub const OUTCOME_NAMES: [&str; 5] = ["wan", "other", "main", "last-resort", "unreachable"];
+/// What each of these means.
+pub const OUTCOME_DOCS: [&str; 5] = [
+    "A WAN gets it.",
+    "It is none of ours, since its route leaves through no WAN.",
+    "A policy leaves it to the main table.",
+    "It takes the route that main has for it, because no WAN can take it.",
+    "It is refused.",
+];
+
+/// Its route.
+pub const WHY_ROUTE: u32 = 0;
+/// A policy alone.
+pub const WHY_POLICY: u32 = 1;
+/// An earlier connection from the same source to the same destination is on this WAN.
+pub const WHY_PAIR: u32 = 2;
+/// No other WAN of this tier can take it.
+pub const WHY_ONLY: u32 = 3;
+/// No WAN can take it.
+pub const WHY_NONE: u32 = 4;
+/// The WAN has the least download use with it.
+pub const WHY_DOWNLOAD: u32 = 5;
+/// The WAN has the least upload use with it, and the upload of one is above the threshold.
+pub const WHY_UPLOAD: u32 = 6;
+/// The WAN is the better of two random ones.
+pub const WHY_TWO_CHOICES: u32 = 7;
+/// It is the turn of the WAN.
+pub const WHY_TURN: u32 = 8;
+/// What decides on a new connection.
+pub const WHY_NAMES: [&str; 9] = [
+    "route",
+    "policy",
+    "pair",
+    "only",
+    "none",
+    "download",
+    "upload",
+    "two-choices",
+    "turn",
+];
+/// What each of these means.
+pub const WHY_DOCS: [&str; 9] = [
+    "Its route.",
+    "A policy alone.",
+    "An earlier connection from the same source to the same destination is on this WAN.",
+    "No other WAN of this tier can take it.",
+    "No WAN can take it.",
+    "The WAN has the least download use with it.",
+    "The WAN has the least upload use with it, and the upload of one is above the threshold.",
+    "The WAN is the better of two random ones.",
+    "It is the turn of the WAN.",
+];
+
 pub const A_WAN_PAD: u16 = 1;
 /// Name of the WAN; unique, one to fifteen bytes, none of them white space, a control character or
 /// a slash.
@@ -545,6 +609,71 @@ pub const A_STATS_NAMES: [&str; 26] = [
     "credit-down-bps",
 ];
 
+/// Name of a WAN.
+pub const A_CANDIDATE_WAN: u16 = 1;
+/// Its state.
+pub const A_CANDIDATE_STATE: u16 = 2;
+/// Its tier.
+pub const A_CANDIDATE_TIER: u16 = 3;
+/// The policy that matches, if there is one, wants it, or one of its group.
+pub const A_CANDIDATE_WANTED: u16 = 4;
+/// It can take connections at this moment.
+pub const A_CANDIDATE_USABLE: u16 = 5;
+/// Upload use that it would have with the connection, as the choice reckons it, in hundredths of a
+/// per cent.
+pub const A_CANDIDATE_UP_USE: u16 = 6;
+/// Download use, as up-use.
+pub const A_CANDIDATE_DOWN_USE: u16 = 7;
+/// Highest attribute of this set.
+pub const A_CANDIDATE_MAX: u16 = 7;
+/// Names of the attributes, from number 1 on.
+pub const A_CANDIDATE_NAMES: [&str; 7] = [
+    "wan", "state", "tier", "wanted", "usable", "up-use", "down-use",
+];
+
+/// Source address, in network byte order; 4 bytes for IPv4.
+pub const A_EXPLAIN_SRC: u16 = 1;
+/// Destination address, as src; where DNAT would lead to.
+pub const A_EXPLAIN_DST: u16 = 2;
+/// Name of the device that the first packet comes in through; lo for one of the router itself. If
+/// not given, the device that the source is reached through.
+pub const A_EXPLAIN_IIF: u16 = 3;
+/// Transport protocol (IPPROTO_*); TCP if not given.
+pub const A_EXPLAIN_PROTO: u16 = 4;
+/// Destination port; without it, no policy for ports matches.
+pub const A_EXPLAIN_DPORT: u16 = 5;
+/// DSCP of the first packet; 0 if not given.
+pub const A_EXPLAIN_DSCP: u16 = 6;
+/// Name of the device that its route leaves through; absent if there is no route.
+pub const A_EXPLAIN_OIF: u16 = 7;
+/// What would become of it.
+pub const A_EXPLAIN_OUTCOME: u16 = 8;
+/// Name of the WAN that would get it.
+pub const A_EXPLAIN_WAN: u16 = 9;
+/// What would decide.
+pub const A_EXPLAIN_WHY: u16 = 10;
+/// The policy that matches.
+pub const A_EXPLAIN_POLICY: u16 = 11;
+/// A WAN, with what counts of it; one for each, in the order of their ids.
+pub const A_EXPLAIN_CANDIDATE: u16 = 12;
+/// Highest attribute of this set.
+pub const A_EXPLAIN_MAX: u16 = 12;
+/// Names of the attributes, from number 1 on.
+pub const A_EXPLAIN_NAMES: [&str; 12] = [
+    "src",
+    "dst",
+    "iif",
+    "proto",
+    "dport",
+    "dscp",
+    "oif",
+    "outcome",
+    "wan",
+    "why",
+    "policy",
+    "candidate",
+];
+
 /// Adds a WAN.
 pub const CMD_WAN_ADD: u8 = 1;
 /// Changes the given parts of a WAN, or reports its health.
@@ -583,3 +712,6 @@ pub const CMD_WAN_ADD_NTF: u8 = 15;
 pub const CMD_WAN_DEL_NTF: u8 = 16;
 /// The state of a WAN, its reason or its gateway changed.
 pub const CMD_WAN_CHANGE_NTF: u8 = 17;
+/// Says what would become of a new connection that came now, and why, without counting or changing
+/// anything. Chance is drawn anew for each.
+pub const CMD_EXPLAIN: u8 = 18;
