@@ -156,6 +156,11 @@ impl Use {
         capacity_bps: 1,
     };
 
+    const HALF: Self = Self {
+        bps: 1,
+        capacity_bps: 2,
+    };
+
     fn percent(percent: u32) -> Self {
         Self {
             bps: percent.into(),
@@ -283,6 +288,8 @@ impl Candidate {
 pub(crate) struct Outlook {
     /// Upload decides.
     pub(crate) is_upload: bool,
+    /// No WAN carries anything worth mentioning, so that none is used least.
+    pub(crate) is_idle: bool,
     pub(crate) up: Expected,
     pub(crate) down: Expected,
 }
@@ -303,6 +310,16 @@ pub(crate) fn is_overloaded(
         .any(|load| load.measured().cmp(&Use::percent(percent)).is_gt())
 }
 
+/// Whether none of these carries more than a sixteenth of its capacity in any direction.
+pub(crate) fn is_idle(loads: impl IntoIterator<Item = Load>) -> bool {
+    const LITTLE: Use = Use {
+        bps: 1,
+        capacity_bps: 16,
+    };
+    let mut loads = loads.into_iter();
+    loads.all(|load| load.measured().cmp(&LITTLE).is_le())
+}
+
 /// The WAN that gets the connection. `clock` is the turn of the last choice, in [`Mode::Weighted`].
 pub(crate) fn pick(
     settings: &Settings,
@@ -311,12 +328,18 @@ pub(crate) fn pick(
     candidates: impl IntoIterator<Item = Candidate>,
     random: u32,
 ) -> Option<u8> {
+    // Of idle WANs, chance takes one, the faster ones more often, unless the connection would fill half of it.
+    let least = if outlook.is_idle {
+        Use::HALF
+    } else {
+        Use::NONE
+    };
     let used = |c: &Candidate| {
         let (up, down) = (c.up.with(outlook.up), c.down.with(outlook.down));
         match settings.mode {
             Mode::Weighted => Use::NONE,
-            Mode::Rate if outlook.is_upload => up,
-            Mode::Rate => down,
+            Mode::Rate if outlook.is_upload => up.max(least),
+            Mode::Rate => down.max(least),
             Mode::TwoChoices => up.max(down),
         }
     };

@@ -394,8 +394,9 @@ pub(crate) struct Wans {
     wans: KVec<Wan>,
     /// Number of WANs that the packet path has to look at: the highest id in use.
     in_use: AtomicU32,
-    /// Upload decides.
+    /// As [`Outlook`] has them.
     is_upload: AtomicBool,
+    is_idle: AtomicBool,
     expect_up: Prospect,
     expect_down: Prospect,
     /// The turn of the last connection, in weighted mode.
@@ -432,6 +433,7 @@ impl Wans {
                 wans,
                 in_use: AtomicU32::new(0),
                 is_upload: AtomicBool::new(false),
+                is_idle: AtomicBool::new(false),
                 expect_up: Prospect::new(),
                 expect_down: Prospect::new(),
                 clock: AtomicU64::new(0),
@@ -520,6 +522,7 @@ impl Wans {
     pub(crate) fn outlook(&self) -> Outlook {
         Outlook {
             is_upload: self.is_upload.load(Relaxed),
+            is_idle: self.is_idle.load(Relaxed),
             up: self.expect_up.load(),
             down: self.expect_down.load(),
         }
@@ -805,6 +808,9 @@ impl Wans {
         let was = self.is_upload.load(Relaxed);
         self.is_upload
             .store(mwb_pick::is_overloaded(choice, was, up), Relaxed);
+        let open = self.in_use().filter(|(_, w)| w.is_open.load(Relaxed));
+        let loads = open.flat_map(|(_, w)| [w.up.presumed(), w.down.presumed()]);
+        self.is_idle.store(mwb_pick::is_idle(loads), Relaxed);
     }
 }
 

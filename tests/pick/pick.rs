@@ -28,6 +28,7 @@ const ALL: [Settings; 3] = [RATE, TWO, WEIGHTED];
 
 const DOWNLOAD: Outlook = Outlook {
     is_upload: false,
+    is_idle: false,
     up: Expected {
         own_bps: 0,
         credit_bps: 0,
@@ -117,6 +118,7 @@ impl Random {
     fn outlook(&mut self) -> Outlook {
         Outlook {
             is_upload: self.next() % 2 == 0,
+            is_idle: self.next() % 4 == 0,
             up: self.expected(),
             down: self.expected(),
         }
@@ -218,6 +220,42 @@ fn use_is_what_it_would_be_with_the_connection() {
     assert_eq!(pick(&RATE, &outlook, 0, wans, 0), Some(1));
     outlook.down.own_bps = MBIT;
     assert_eq!(pick(&RATE, &outlook, 0, wans, 0), Some(2));
+}
+
+#[test]
+fn idle_wans_get_connections_by_chance_and_capacity() {
+    let loads = |mbit| [10, 20, 70].map(|capacity| load(mbit * MBIT / 100, capacity * MBIT));
+    assert!(is_idle(loads(0)));
+    assert!(is_idle(loads(62)));
+    assert!(!is_idle(loads(63)));
+    assert!(is_idle([]));
+
+    let mut outlook = Outlook {
+        is_idle: true,
+        ..DOWNLOAD
+    };
+    let mut random = Random(1);
+    let mut counts = |outlook: &Outlook| {
+        let mut counts = [0; 3];
+        for _ in 0..10_000 {
+            let wans = [idle(1, 10), idle(2, 20), idle(3, 70)];
+            let id = pick(&RATE, outlook, 0, wans, random.next()).unwrap();
+            counts[usize::from(id) - 1] += 1;
+        }
+        counts
+    };
+    outlook.down.own_bps = 4 * MBIT;
+    let [a, b, c] = counts(&outlook);
+    assert!(
+        (800..1200).contains(&a) && (1800..2200).contains(&b),
+        "{a} {b} {c}"
+    );
+    // One that would fill most of a WAN does not go there.
+    outlook.down.own_bps = 8 * MBIT;
+    let [a, b, c] = counts(&outlook);
+    assert!(a == 0 && (2000..2500).contains(&b), "{a} {b} {c}");
+    outlook.down.own_bps = 50 * MBIT;
+    assert_eq!(counts(&outlook), [0, 0, 10_000]);
 }
 
 #[test]

@@ -399,6 +399,8 @@ impl Policy for Mwb {
             .iter()
             .zip(is_up)
             .filter(|(w, up)| **up && w.is_given);
+        let open = self.wans.iter().zip(is_up).filter(|(_, up)| **up);
+        self.outlook.is_idle = mwb::is_idle(open.flat_map(|(w, _)| w.loads));
         let was = self.outlook.is_upload;
         self.outlook.is_upload =
             mwb::is_overloaded(&self.settings, was, given.map(|(w, _)| w.loads[1]));
