@@ -12,6 +12,7 @@ use crate::{
         Marks, //
     },
     mwb_event,
+    mwb_explain::Explain,
     mwb_genl_policy::*,
     mwb_instance::Instance,
     mwb_nf,
@@ -45,7 +46,7 @@ use kernel::{
 };
 
 /// The operations, in the order of their numbers.
-pub(crate) static OPS: [Op; 15] = [
+pub(crate) static OPS: [Op; 16] = [
     Op::admin::<WanAdd>(uapi::CMD_WAN_ADD),
     Op::admin::<WanSet>(uapi::CMD_WAN_SET),
     Op::admin::<WanDel>(uapi::CMD_WAN_DEL),
@@ -61,6 +62,7 @@ pub(crate) static OPS: [Op; 15] = [
     Op::admin::<ConfigSet>(uapi::CMD_CONFIG_SET),
     Op::read::<ConfigGet>(uapi::CMD_CONFIG_GET),
     Op::read::<StatsGet>(uapi::CMD_STATS_GET),
+    Op::read::<Explain>(uapi::CMD_EXPLAIN),
 ];
 
 /// The name of a WAN or group.

@@ -280,7 +280,7 @@ impl Dump for PolicyGet {
     }
 }
 
-fn write_policy(policy: &Policy, answer: &mut Answer) -> Result {
+pub(crate) fn write_policy(policy: &Policy, answer: &mut Answer) -> Result {
     use uapi::*;
     let selector = &policy.selector;
     answer.u32(A_POLICY_PREF, selector.pref)?;

@@ -394,6 +394,17 @@ impl Set {
 
     /// The first policy that matches a new connection.
     pub(crate) fn lookup(&self, new: &New<'_>) -> Option<&Policy> {
+        self.find(new).map(|policy| &**policy)
+    }
+
+    /// Whether the policy that matches wants this WAN.
+    pub(crate) fn is_wanted(&self, new: &New<'_>, id: u8) -> bool {
+        let wanted = self.lookup(new).and_then(|policy| self.wanted(policy));
+        wanted.is_some_and(|wans| wans.contains(id))
+    }
+
+    /// As [`Self::lookup`], for those who keep it.
+    pub(crate) fn find(&self, new: &New<'_>) -> Option<&Arc<Policy>> {
         let (src, _) = Prefix::bits(new.flow.saddr.into());
         let (dst, _) = Prefix::bits(new.flow.daddr.into());
         let mut best: Option<usize> = None;
@@ -411,7 +422,7 @@ impl Set {
                 (a, b) => a.or(b),
             };
         }
-        self.get(best?).map(|policy| &**policy)
+        self.get(best?)
     }
 
     /// The places of the policies with these lengths and this hash, in their order.

@@ -201,6 +201,18 @@ pub(crate) struct Wan {
     connections: AtomicU64,
 }
 
+impl Wan {
+    fn candidate(&self, id: u8) -> Candidate {
+        Candidate {
+            id,
+            tier: self.tier.load(Relaxed),
+            up: self.up.presumed(),
+            down: self.down.presumed(),
+            turn: self.turn.load(Relaxed),
+        }
+    }
+}
+
 /// A WAN as it was configured, with what only process context needs.
 pub(crate) struct Setting {
     /// 0 for the lowest free one, when it is added.
@@ -528,15 +540,14 @@ impl Wans {
         }
     }
 
-    /// All WANs there are, as the choice sees them, whether they may take connections or not.
+    /// All WANs there may be, as the choice sees them, whether they can take connections or not.
     pub(crate) fn candidates(&self) -> impl Iterator<Item = Candidate> + '_ {
-        self.in_use().map(|(id, w)| Candidate {
-            id,
-            tier: w.tier.load(Relaxed),
-            up: w.up.presumed(),
-            down: w.down.presumed(),
-            turn: w.turn.load(Relaxed),
-        })
+        self.in_use().map(|(id, w)| w.candidate(id))
+    }
+
+    /// The same of one.
+    pub(crate) fn candidate(&self, id: u8) -> Option<Candidate> {
+        self.wan(id).map(|w| w.candidate(id))
     }
 
     /// The WAN that a new connection would get, of those that are usable and `is_fit` for it.

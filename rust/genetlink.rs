@@ -441,9 +441,13 @@ impl Request<'_> {
 
     /// Answers with one message, which `fill` writes.
     pub(crate) fn reply(&self, fill: impl FnOnce(&mut Answer) -> Result) -> Result {
-        const PAYLOAD: usize = 1024;
+        self.reply_of(1024, fill)
+    }
+
+    /// The same, with room for so many bytes.
+    pub(crate) fn reply_of(&self, room: usize, fill: impl FnOnce(&mut Answer) -> Result) -> Result {
         // SAFETY: May sleep here.
-        let skb = unsafe { bindings::mwb_helper_genlmsg_new(PAYLOAD) };
+        let skb = unsafe { bindings::mwb_helper_genlmsg_new(room) };
         if skb.is_null() {
             return Err(ENOMEM);
         }
@@ -514,6 +518,19 @@ impl Answer {
 
     pub(crate) fn flag(&mut self, id: u16) -> Result {
         self.put(id, &[0u8; 0])
+    }
+
+    /// An attribute of attributes, which `fill` writes.
+    pub(crate) fn nest(&mut self, id: u16, fill: impl FnOnce(&mut Self) -> Result) -> Result {
+        // SAFETY: By the type invariant.
+        let nest = unsafe { bindings::mwb_helper_nla_nest_start(self.skb, c_int::from(id)) };
+        if nest.is_null() {
+            return Err(EMSGSIZE);
+        }
+        fill(self)?;
+        // SAFETY: It was begun in this message.
+        unsafe { bindings::mwb_helper_nla_nest_end(self.skb, nest) };
+        Ok(())
     }
 
     fn end(self) {

@@ -284,6 +284,17 @@ struct net_device *mwb_helper_dev_hold(struct net *net, const char *name)
 	return dev_get_by_name(net, name);
 }
 
+struct net_device *mwb_helper_dev_hold_index(struct net *net, int ifindex)
+{
+	return dev_get_by_index(net, ifindex);
+}
+
+/* `name` has IFNAMSIZ bytes. What is renamed this very moment may have something of both names. */
+void mwb_helper_dev_name(const struct net_device *dev, char *name)
+{
+	strscpy(name, dev->name, IFNAMSIZ);
+}
+
 void mwb_helper_dev_put(struct net_device *dev)
 {
 	dev_put(dev);
@@ -402,10 +413,8 @@ int mwb_helper_fib_oif(struct net *net, const struct mwb_probe *probe)
 	int oif = 0;
 
 	rcu_read_lock();
-	if (!fib_lookup(net, &fl4, &res, 0) && res.type == RTN_UNICAST && res.fi) {
-		fib_select_path(net, &res, &fl4, NULL);
-		oif = res.nhc && res.nhc->nhc_dev ? res.nhc->nhc_dev->ifindex : 0;
-	}
+	if (!fib_lookup(net, &fl4, &res, 0) && res.type == RTN_UNICAST && FIB_RES_DEV(res))
+		oif = FIB_RES_DEV(res)->ifindex;
 	rcu_read_unlock();
 	return oif;
 }
@@ -990,6 +999,16 @@ const struct nlattr *mwb_helper_genl_next_attr(const struct genl_info *info,
 int mwb_helper_nla_type(const struct nlattr *attr)
 {
 	return nla_type(attr);
+}
+
+struct nlattr *mwb_helper_nla_nest_start(struct sk_buff *skb, int type)
+{
+	return nla_nest_start(skb, type);
+}
+
+void mwb_helper_nla_nest_end(struct sk_buff *skb, struct nlattr *nest)
+{
+	nla_nest_end(skb, nest);
 }
 
 int mwb_helper_nla_parse_nested(struct nlattr **tb, int maxtype, const struct nlattr *nest,

@@ -57,6 +57,8 @@ void mwb_helper_ct_for_each(struct net *net, bool (*keep)(struct nf_conn *ct, vo
 
 /* netdev */
 struct net_device *mwb_helper_dev_hold(struct net *net, const char *name);
+struct net_device *mwb_helper_dev_hold_index(struct net *net, int ifindex);
+void mwb_helper_dev_name(const struct net_device *dev, char *name);
 void mwb_helper_dev_put(struct net_device *dev);
 bool mwb_helper_dev_running_now(struct net *net, int ifindex);
 bool mwb_helper_dev_is_l3mdev(const struct net_device *dev);
@@ -169,6 +171,8 @@ int mwb_helper_nla_len(const struct nlattr *attr);
 const struct nlattr *mwb_helper_genl_next_attr(const struct genl_info *info,
 					       const struct nlattr *prev);
 int mwb_helper_nla_type(const struct nlattr *attr);
+struct nlattr *mwb_helper_nla_nest_start(struct sk_buff *skb, int type);
+void mwb_helper_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);
 int mwb_helper_nla_parse_nested(struct nlattr **tb, int maxtype, const struct nlattr *nest,
 				const struct nla_policy *policy, struct netlink_ext_ack *extack);
 u32 mwb_helper_genl_portid(const struct genl_info *info);

@@ -59,6 +59,13 @@ impl Device {
         unsafe { bindings::mwb_helper_dev_is_l3mdev(self.as_ptr()) }
     }
 
+    pub(crate) fn name(&self) -> Name {
+        let mut raw = [0; bindings::IFNAMSIZ as usize];
+        // SAFETY: By the type invariant; the room is what a name takes.
+        unsafe { bindings::mwb_helper_dev_name(self.as_ptr(), raw.as_mut_ptr().cast()) };
+        Name(raw)
+    }
+
     pub(crate) fn is_in(&self, net: &Net) -> bool {
         // SAFETY: Both are valid.
         unsafe { bindings::mwb_helper_dev_is_in(self.as_ptr(), net.as_ptr()) }
@@ -123,6 +130,15 @@ impl Device {
     }
 }
 
+/// The name of a device.
+pub(crate) struct Name([u8; bindings::IFNAMSIZ as usize]);
+
+impl Name {
+    pub(crate) fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
+    }
+}
+
 /// A device that is held: it cannot go before this is dropped, so drop it soon.
 ///
 /// # Invariants
@@ -134,6 +150,15 @@ impl Held {
     pub(crate) fn by_name(net: &Net, name: &CStr) -> Option<Self> {
         // SAFETY: Both are valid.
         NonNull::new(unsafe { bindings::mwb_helper_dev_hold(net.as_ptr(), name.as_char_ptr()) })
+            .map(Self)
+    }
+}
+
+impl Held {
+    pub(crate) fn by_index(net: &Net, ifindex: u32) -> Option<Self> {
+        let ifindex = ifindex as c_int;
+        // SAFETY: The namespace is valid.
+        NonNull::new(unsafe { bindings::mwb_helper_dev_hold_index(net.as_ptr(), ifindex) })
             .map(Self)
     }
 }

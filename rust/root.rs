@@ -18,6 +18,8 @@ mod mwb_config;
 mod mwb_entry;
 #[path = "../mwb_event.rs"]
 mod mwb_event;
+#[path = "../mwb_explain.rs"]
+mod mwb_explain;
 #[path = "../mwb_genl.rs"]
 mod mwb_genl;
 #[path = "../mwb_genl_policy.rs"]

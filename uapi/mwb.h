@@ -224,6 +224,8 @@ enum mwb_outcome {
  * @MWB_WHY_DOWNLOAD: The WAN has the least download use with it.
  * @MWB_WHY_UPLOAD: The WAN has the least upload use with it, and the upload of
  *   one is above the threshold.
+ * @MWB_WHY_CHANCE: None carries anything worth mentioning; a random one, the
+ *   faster ones more often.
  * @MWB_WHY_TWO_CHOICES: The WAN is the better of two random ones.
  * @MWB_WHY_TURN: It is the turn of the WAN.
  */
@@ -235,6 +237,7 @@ enum mwb_why {
 	MWB_WHY_NONE,
 	MWB_WHY_DOWNLOAD,
 	MWB_WHY_UPLOAD,
+	MWB_WHY_CHANCE,
 	MWB_WHY_TWO_CHOICES,
 	MWB_WHY_TURN,
 };

@@ -259,12 +259,14 @@ pub const WHY_NONE: u32 = 4;
 pub const WHY_DOWNLOAD: u32 = 5;
 /// The WAN has the least upload use with it, and the upload of one is above the threshold.
 pub const WHY_UPLOAD: u32 = 6;
+/// None carries anything worth mentioning; a random one, the faster ones more often.
+pub const WHY_CHANCE: u32 = 7;
 /// The WAN is the better of two random ones.
-pub const WHY_TWO_CHOICES: u32 = 7;
+pub const WHY_TWO_CHOICES: u32 = 8;
 /// It is the turn of the WAN.
-pub const WHY_TURN: u32 = 8;
+pub const WHY_TURN: u32 = 9;
 /// What decides on a new connection.
-pub const WHY_NAMES: [&str; 9] = [
+pub const WHY_NAMES: [&str; 10] = [
     "route",
     "policy",
     "pair",
@@ -272,11 +274,12 @@ pub const WHY_NAMES: [&str; 9] = [
     "none",
     "download",
     "upload",
+    "chance",
     "two-choices",
     "turn",
 ];
 /// What each of these means.
-pub const WHY_DOCS: [&str; 9] = [
+pub const WHY_DOCS: [&str; 10] = [
     "Its route.",
     "A policy alone.",
     "An earlier connection from the same source to the same destination is on this WAN.",
@@ -284,6 +287,7 @@ pub const WHY_DOCS: [&str; 9] = [
     "No WAN can take it.",
     "The WAN has the least download use with it.",
     "The WAN has the least upload use with it, and the upload of one is above the threshold.",
+    "None carries anything worth mentioning; a random one, the faster ones more often.",
     "The WAN is the better of two random ones.",
     "It is the turn of the WAN.",
 ];

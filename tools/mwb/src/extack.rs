@@ -99,6 +99,7 @@ fn names(command: u8) -> Option<&'static [&'static str]> {
         CMD_POLICY_REPLACE => &A_POLICIES_NAMES,
         CMD_CONFIG_SET | CMD_CONFIG_GET => &A_CONFIG_NAMES,
         CMD_STATS_GET => &A_STATS_NAMES,
+        CMD_EXPLAIN => &A_EXPLAIN_NAMES,
         _ => return None,
     })
 }

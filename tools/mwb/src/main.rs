@@ -12,6 +12,7 @@ mod config_set;
 mod dscp;
 mod event;
 mod events;
+mod explain;
 mod extack;
 mod family;
 mod group_del;
@@ -99,6 +100,8 @@ enum Command {
     Show(show::Args),
     /// Show the counters of the namespace
     Stats,
+    /// Say what would become of a connection that came now, and why
+    Explain(explain::Args),
     /// Print a line for each event, until interrupted
     Monitor,
     /// Print the completions for a shell
@@ -209,6 +212,7 @@ fn run(cli: Cli) -> Result<(), String> {
         },
         Some(Command::Show(args)) => show::run(args, client, output),
         Some(Command::Stats) => stats::run(client, output),
+        Some(Command::Explain(args)) => explain::run(args, client, output),
         Some(Command::Monitor) => monitor::run(client, output),
         _ => show::run(show::Args::default(), client, output),
     }

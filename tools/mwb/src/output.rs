@@ -27,6 +27,11 @@ impl Output {
     }
 }
 
+/// Without line breaks.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Writes to stdout.
 pub fn write(bytes: &[u8]) -> Result<(), String> {
     still_read(bytes).map(drop)

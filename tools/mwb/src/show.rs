@@ -130,7 +130,7 @@ fn why(state: &str, reason: Option<&str>) -> String {
     let why = reasons
         .find(|(name, _)| Some(*name) == reason)
         .or_else(|| states.find(|(name, _)| *name == state));
-    why.map_or(String::new(), |(_, why)| one_line(why))
+    why.map_or(String::new(), |(_, why)| output::one_line(why))
 }
 
 /// The last line: whether connections keep their routes, and why not.
@@ -147,14 +147,10 @@ fn cache(state: Option<&str>) -> String {
         }
         Some((name, why)) => format!(
             "dst cache: {name}, every packet is looked up. {}\n",
-            one_line(why)
+            output::one_line(why)
         ),
         None => String::new(),
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
