@@ -202,13 +202,13 @@ impl Path {
             Choice::Nowhere if is_strict => Verdict::new(OUTCOME_UNREACHABLE, WHY_POLICY),
             Choice::Nowhere => Verdict::new(OUTCOME_UNREACHABLE, WHY_NONE),
         };
-        if let Choice::Wan(mark) = choice {
-            // A route that is more specific than a default has the last word.
-            let oif = case.probe(mark).oif(net);
-            let other = oif.and_then(|oif| self.wans.by_ifindex(oif));
-            if let Some(other) = other.filter(|id| *id != verdict.id) {
-                (verdict.id, verdict.why) = (other, WHY_ROUTE);
-            }
+        // A route that is more specific than a default has the last word; what must go nowhere finds no other.
+        let specific = case.probe(self.marks.nowhere()).oif(net);
+        let specific = specific.and_then(|oif| self.wans.by_ifindex(oif));
+        match (choice, specific) {
+            (Choice::Wan(_), Some(id)) => (verdict.id, verdict.why) = (id, WHY_ROUTE),
+            (Choice::Nowhere, Some(_)) => verdict = Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
+            _ => {}
         }
         verdict.policy = policy;
         verdict

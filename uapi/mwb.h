@@ -198,8 +198,8 @@ enum mwb_failback {
 /**
  * enum mwb_outcome - What becomes of a new connection.
  * @MWB_OUTCOME_WAN: A WAN gets it.
- * @MWB_OUTCOME_OTHER: It is none of ours, since its route leaves through no
- *   WAN.
+ * @MWB_OUTCOME_OTHER: It is none of ours, since its route is no default route
+ *   of a WAN.
  * @MWB_OUTCOME_MAIN: A policy leaves it to the main table.
  * @MWB_OUTCOME_LAST_RESORT: It takes the route that main has for it, because
  *   no WAN can take it.

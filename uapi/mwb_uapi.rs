@@ -226,7 +226,7 @@ pub const FAILBACK_DOCS: [&str; 3] = ["New connections only.", "Also pairs that 
 
 /// A WAN gets it.
 pub const OUTCOME_WAN: u32 = 0;
-/// It is none of ours, since its route leaves through no WAN.
+/// It is none of ours, since its route is no default route of a WAN.
 pub const OUTCOME_OTHER: u32 = 1;
 /// A policy leaves it to the main table.
 pub const OUTCOME_MAIN: u32 = 2;
@@ -239,7 +239,7 @@ pub const OUTCOME_NAMES: [&str; 5] = ["wan", "other", "main", "last-resort", "un
 /// What each of these means.
 pub const OUTCOME_DOCS: [&str; 5] = [
     "A WAN gets it.",
-    "It is none of ours, since its route leaves through no WAN.",
+    "It is none of ours, since its route is no default route of a WAN.",
     "A policy leaves it to the main table.",
     "It takes the route that main has for it, because no WAN can take it.",
     "It is refused.",
