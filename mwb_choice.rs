@@ -143,49 +143,44 @@ impl Chooser {
         is_fit: &dyn Fn(u8) -> bool,
         run: Run,
     ) -> Option<u8> {
+        let pick = || match run {
+            Run::Real => wans.pick(net, &config.choice, is_fit),
+            Run::Dry { .. } => wans.best(net, &config.choice, is_fit),
+        };
         self.pairs.with(|pairs| {
             let Some(pairs) = pairs else {
-                return match run {
-                    Run::Real => wans.pick(net, &config.choice, is_fit),
-                    Run::Dry { .. } => wans.best(net, &config.choice, is_fit),
-                };
+                return pick();
             };
             let key = mwb_pair::Key::of(new.flow);
-            if let Run::Dry { knows_pairs } = run {
-                let of_pair = || self.of_pair(net, wans, config, new, is_fit);
-                let of_pair = knows_pairs.then(of_pair).flatten();
-                return of_pair.or_else(|| wans.best(net, &config.choice, is_fit));
-            }
             let may_keep = |place| self.may_keep(net, wans, config, is_fit, place);
-            let of_pair = pairs.lookup(key, config.pair_timeout_s);
+            let of_pair = match run {
+                Run::Real => pairs.lookup(key, config.pair_timeout_s),
+                Run::Dry { knows_pairs: true } => pairs.peek(key, config.pair_timeout_s),
+                Run::Dry { knows_pairs: false } => None,
+            };
             if let Some(place) = of_pair.filter(|p| is_fit(p.wan) && may_keep(*p) == Keep::Stays) {
-                pairs.count_hit();
+                if run == Run::Real {
+                    pairs.count_hit();
+                }
                 return Some(place.wan);
             }
-            let id = wans.pick(net, &config.choice, is_fit)?;
+            let id = pick()?;
+            if run != Run::Real {
+                return Some(id);
+            }
             // What a policy takes elsewhere leaves the pair where it is.
             let of_pair = pairs.get_or_insert(key, config.pair_timeout_s, id, may_keep);
             Some(if is_fit(of_pair) { of_pair } else { id })
         })
     }
 
-    /// The WAN that the pair of a connection would keep.
-    pub(crate) fn of_pair(
-        &self,
-        net: &Net,
-        wans: &Wans,
-        config: &Config,
-        new: &New<'_>,
-        is_fit: &dyn Fn(u8) -> bool,
-    ) -> Option<u8> {
+    /// Whether the pair of a connection is on this WAN.
+    pub(crate) fn has_pair_on(&self, new: &New<'_>, id: u8) -> bool {
         let key = mwb_pair::Key::of(new.flow);
-        let of_pair = self.pairs.with(|pairs| {
-            let pairs = (*pairs).as_ref()?;
-            pairs.peek(key, config.pair_timeout_s)
-        });
-        let place = of_pair.filter(|p| is_fit(p.wan))?;
-        let keep = self.may_keep(net, wans, config, is_fit, place);
-        (keep == Keep::Stays).then_some(place.wan)
+        let timeout_s = self.config().pair_timeout_s;
+        let peek = |pairs: &Pairs| pairs.peek(key, timeout_s);
+        let place = self.pairs.with(|pairs| pairs.as_ref().and_then(peek));
+        place.is_some_and(|place| place.wan == id)
     }
 
     /// Whether a pair stays on its WAN; what it had to leave may have come back.

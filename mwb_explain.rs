@@ -312,14 +312,12 @@ impl Path {
         knows_pairs: bool,
     ) -> u32 {
         use uapi::*;
-        let config = self.config();
         let id = self.marks.id(mark);
         let is_by_policy = mark == self.marks.of_policy(id);
-        let is_fit = |id| !is_by_policy || verdict.is_wanted(id);
-        let of_pair = || self.chooser.of_pair(net, &self.wans, &config, new, &is_fit);
-        if knows_pairs && of_pair() == Some(id) {
+        if knows_pairs && self.chooser.has_pair_on(new, id) {
             return WHY_PAIR;
         }
+        let is_fit = |id| !is_by_policy || verdict.is_wanted(id);
         let tier = self.wans.tier(id);
         let mut others = self.wans.candidates();
         let is_other = |c: &Candidate| c.id != id && c.tier == tier && is_fit(c.id);
@@ -327,7 +325,7 @@ impl Path {
             return if is_by_policy { WHY_POLICY } else { WHY_ONLY };
         }
         let outlook = self.wans.outlook();
-        match config.choice.mode {
+        match self.config().choice.mode {
             Mode::TwoChoices => WHY_TWO_CHOICES,
             Mode::Weighted => WHY_TURN,
             Mode::Rate if outlook.is_upload => WHY_UPLOAD,

@@ -247,9 +247,10 @@ impl Expectation {
 
     /// What one connection brings to WANs that have this load on average.
     ///
-    /// As a rate of its own: all its bytes in a twentieth of a second, but no more than an eighth of a WAN; none when
-    /// all are full, or it would seem to fill small ones most, and they would wait until they are idle. As a credit: three tenths of its bytes, over the time in which credits fade. Most of the bytes are those of
-    /// few large connections, which the rates show in time.
+    /// As a rate of its own: all its bytes in a twentieth of a second, but no more than an eighth of a WAN; none
+    /// when all are full, or it would seem to fill small ones most, and they would wait until they are idle. As a
+    /// credit: three tenths of its bytes, over the time in which credits fade. Most of the bytes are those of few
+    /// large connections, which the rates show in time.
     pub(crate) fn expected(&self, settings: &Settings, mean: Load) -> Expected {
         const FULL: Use = Use {
             bps: 19,

@@ -14,7 +14,7 @@ const UNKNOWN_CAPACITY_BPS: u64 = 50_000_000;
 
 /// The devices that the packets of a WAN pass, by their indices; 0 for none.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub(crate) struct Path {
+pub(crate) struct Stack {
     /// That of the WAN.
     pub(crate) dev: u32,
     /// Right below it, under its VLAN or PPPoE header.
@@ -38,11 +38,11 @@ pub(crate) struct Countable {
     pub(crate) is_mixed: bool,
 }
 
-impl Path {
+impl Stack {
     /// What can be counted of this WAN, beside the paths of all others.
-    pub(crate) fn countable(&self, mut others: impl Iterator<Item = Path> + Clone) -> Countable {
-        let is = |dev: u32, other: &Path| dev != 0 && (dev == other.dev || dev == other.below);
-        let is_shared = |other: Path| is(self.below, &other) || is(self.line, &other);
+    pub(crate) fn countable(&self, mut others: impl Iterator<Item = Stack> + Clone) -> Countable {
+        let is = |dev: u32, other: &Stack| dev != 0 && (dev == other.dev || dev == other.below);
+        let is_shared = |other: Stack| is(self.below, &other) || is(self.line, &other);
         let by_line = self.line != 0 && !others.clone().any(is_shared);
         Countable {
             by_line,

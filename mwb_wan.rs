@@ -22,8 +22,8 @@ use crate::{
         Capacity,
         Countable,
         Meter,
-        Path,
         Sample, //
+        Stack,
     },
     rust::{
         netdev::{
@@ -287,8 +287,8 @@ impl Setting {
         Held::by_name(net, &self.dev)
     }
 
-    fn path(&self) -> Path {
-        self.traffic.map_or(Path::default(), |traffic| Path {
+    fn stack(&self) -> Stack {
+        self.traffic.map_or(Stack::default(), |traffic| Stack {
             dev: traffic.dev,
             below: traffic.below,
             line: traffic.line,
@@ -375,8 +375,8 @@ impl Settings {
         }
         for at in 0..self.wans.len() {
             let others = self.wans.iter().enumerate().filter(|(i, _)| *i != at);
-            let others = others.map(|(_, other)| other.path());
-            let countable = self.wans.get(at).map(|wan| wan.path().countable(others));
+            let others = others.map(|(_, other)| other.stack());
+            let countable = self.wans.get(at).map(|wan| wan.stack().countable(others));
             if let Some(wan) = self.wans.get_mut(at) {
                 wan.countable = countable.unwrap_or_default();
             }
@@ -740,11 +740,8 @@ impl Wans {
     // Rates.
 
     /// One direction of all WANs that take connections.
-    fn all(&self, direction: impl Fn(&Wan) -> &Direction) -> Load {
-        self.in_use()
-            .filter(|(_, w)| w.is_open.load(Relaxed))
-            .map(|(_, w)| direction(w).load())
-            .fold(Load::default(), Load::plus)
+    fn all(&self, direction: fn(&Wan) -> &Direction) -> Load {
+        open(self.in_use().map(|(_, w)| w), direction)
     }
 
     /// Other WANs are open than before, so other things are to be expected.
@@ -779,13 +776,7 @@ impl Wans {
             wans.filter(move |w| w.countable.is_partial == is_partial)
                 .filter_map(|w| self.wan(w.id))
         };
-        let all = |direction: fn(&Wan) -> &Direction| {
-            of(false)
-                .filter(|w| w.is_open.load(Relaxed))
-                .map(|w| direction(w).load())
-                .fold(Load::default(), Load::plus)
-        };
-        let (up, down) = (all(|w| &w.up), all(|w| &w.down));
+        let (up, down) = (open(of(false), |w| &w.up), open(of(false), |w| &w.down));
         for wan in of(false) {
             wan.up.least_bps.store(0, Relaxed);
             wan.down.least_bps.store(0, Relaxed);
@@ -854,6 +845,13 @@ impl Wans {
         let loads = open.flat_map(|(_, w)| [w.up.presumed(), w.down.presumed()]);
         self.is_idle.store(mwb_pick::is_idle(loads), Relaxed);
     }
+}
+
+/// One direction of those of these that take connections, together.
+fn open<'a>(wans: impl Iterator<Item = &'a Wan>, direction: fn(&Wan) -> &Direction) -> Load {
+    wans.filter(|w| w.is_open.load(Relaxed))
+        .map(|w| direction(w).load())
+        .fold(Load::default(), Load::plus)
 }
 
 impl Task for Wans {

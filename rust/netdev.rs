@@ -152,9 +152,7 @@ impl Held {
         NonNull::new(unsafe { bindings::mwb_helper_dev_hold(net.as_ptr(), name.as_char_ptr()) })
             .map(Self)
     }
-}
 
-impl Held {
     pub(crate) fn by_index(net: &Net, ifindex: u32) -> Option<Self> {
         let ifindex = ifindex as c_int;
         // SAFETY: The namespace is valid.

@@ -855,8 +855,8 @@ fn a_capacity_that_was_given_is_at_least_what_was_seen() {
 
 // What can be counted.
 
-const fn plain(dev: u32) -> Path {
-    Path {
+const fn plain(dev: u32) -> Stack {
+    Stack {
         dev,
         below: 0,
         line: 0,
@@ -866,8 +866,8 @@ const fn plain(dev: u32) -> Path {
 }
 
 /// A VLAN or a session, with a flowtable on the lowest device, which nothing else is known to use.
-fn over(dev: u32, below: u32, line: u32) -> Path {
-    Path {
+fn over(dev: u32, below: u32, line: u32) -> Stack {
+    Stack {
         below,
         line,
         is_bypassed: true,
@@ -875,7 +875,7 @@ fn over(dev: u32, below: u32, line: u32) -> Path {
     }
 }
 
-fn countable(path: Path, others: &[Path]) -> Countable {
+fn countable(path: Stack, others: &[Stack]) -> Countable {
     path.countable(others.iter().copied())
 }
 
@@ -903,7 +903,7 @@ fn what_bypasses_a_device_is_counted_below_it_if_nothing_else_goes_there() {
         countable(over(7, 1, 1), &[plain(2), over(8, 2, 3)]),
         BY_LINE
     );
-    let crowded = Path {
+    let crowded = Stack {
         line: 0,
         ..over(7, 1, 1)
     };
@@ -924,11 +924,11 @@ fn another_wan_there_makes_it_uncountable() {
 
 #[test]
 fn nothing_bypasses_a_device_without_a_flowtable_below_it() {
-    let vlan = Path {
+    let vlan = Stack {
         below: 1,
         ..plain(7)
     };
-    let beside = Path {
+    let beside = Stack {
         below: 1,
         ..plain(8)
     };
@@ -937,13 +937,13 @@ fn nothing_bypasses_a_device_without_a_flowtable_below_it() {
 
 #[test]
 fn a_device_below_another_wan_counts_that_too() {
-    let session = Path {
+    let session = Stack {
         below: 1,
         ..plain(9)
     };
     assert_eq!(countable(plain(1), &[plain(2), session]), MIXED);
     assert_eq!(countable(session, &[plain(1)]), ALL_OF_IT);
-    let crowded = Path {
+    let crowded = Stack {
         is_mixed: true,
         ..plain(1)
     };

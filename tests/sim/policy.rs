@@ -300,20 +300,13 @@ impl Mwb {
 
     /// All lines together.
     fn all(&self, dir: usize) -> mwb::Load {
-        let sum = |f: fn(&mwb::Load) -> u64| self.wans.iter().map(|w| f(&w.loads[dir])).sum();
-        mwb::Load {
-            rate_bps: sum(|l| l.rate_bps),
-            credit_bps: sum(|l| l.credit_bps),
-            capacity_bps: sum(|l| l.capacity_bps),
-        }
+        let loads = self.wans.iter().map(|w| w.loads[dir]);
+        loads.fold(mwb::Load::default(), mwb::Load::plus)
     }
 
     fn expected(&mut self) {
         let n = self.wans.len() as u64;
-        let mean = |dir: usize| {
-            let loads = self.wans.iter().map(|w| w.loads[dir]);
-            loads.fold(mwb::Load::default(), mwb::Load::plus).divided(n)
-        };
+        let mean = |dir: usize| self.all(dir).divided(n);
         self.outlook.down = self.expect[0].expected(&self.settings, mean(0));
         self.outlook.up = self.expect[1].expected(&self.settings, mean(1));
     }
