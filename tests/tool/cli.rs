@@ -124,6 +124,14 @@ fn wrong_usage_exits_1() {
         ("config set --rule-pref -1", "-1"),
         ("config set --table x", "x"),
         ("monitor x", "'x'"),
+        ("--color blue", "auto, always, never"),
+        ("top x", "'x'"),
+        ("top -d 0", "0.1 to 3600"),
+        ("top --delay 1s", "0.1 to 3600"),
+        ("metrics x", "'x'"),
+        ("metrics --listen 9797", "9797"),
+        ("metrics --listen localhost:9797", "localhost"),
+        ("schema completion", "metrics"),
         ("-n", "--netns"),
         ("completion", "SHELL"),
         ("completion sh", "bash"),
@@ -150,6 +158,9 @@ fn help_exits_0() {
         "config set -h",
         "show -h",
         "monitor -h",
+        "top -h",
+        "metrics -h",
+        "schema -h",
         "-V",
     ] {
         let run = mwb(line);
@@ -181,6 +192,9 @@ fn kernel_without_mwb_exits_2() {
         "-j show",
         "-p -j stats",
         "show -j",
+        "show -d --color always",
+        "metrics",
+        "-j metrics",
     ] {
         if loaded {
             assert_eq!(mwb(line).status.code(), Some(0), "mwb {line}");
@@ -203,6 +217,8 @@ fn kernel_without_mwb_exits_2() {
             "wan set dsl --health dead",
             "monitor",
             "-j monitor",
+            "top",
+            "top -d 0.5 --ascii",
             "group set fast dsl cable",
             "group del fast",
             "policy add --to main",
@@ -279,10 +295,33 @@ fn completions_know_the_options() {
             "health",
             "disabled",
             "failback",
+            "listen",
+            "ascii",
+            "schema",
+            "color",
         ] {
             assert!(text(&run.stdout).contains(word), "{shell}: {word}");
         }
     }
+}
+
+#[test]
+fn schemas_need_no_kernel() {
+    let all = mwb("schema");
+    assert_eq!(all.status.code(), Some(0));
+    for command in ["show", "group", "policy", "config", "stats", "monitor", "metrics"] {
+        assert!(text(&all.stdout).contains(&format!("  \"{command}\": {{\n")), "{command}");
+        let one = mwb(&format!("schema {command}"));
+        assert_eq!(one.status.code(), Some(0), "{command}");
+        assert!(text(&one.stdout).contains("json-schema.org"), "{command}");
+    }
+}
+
+#[test]
+fn what_is_no_screen_is_refused() {
+    let run = mwb("-j top");
+    assert_eq!(run.status.code(), Some(2));
+    assert!(text(&run.stderr).contains("mwb -j show"), "{}", text(&run.stderr));
 }
 
 #[test]

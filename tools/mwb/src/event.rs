@@ -73,10 +73,10 @@ impl Event {
     /// What has become of the WANs between two looks at them, as the kernel would have told it one by one. Each
     /// of `new` was read at `now`, as a change.
     pub fn between(old: &[Self], new: &[Self], now: Time) -> Vec<Self> {
-        let find = |among: &[Self], id| among.iter().find(|wan| wan.id == id).cloned();
-        let gone = old.iter().filter(|wan| find(new, wan.id).is_none());
+        let find = |among: &[Self], wan: &Self| among.iter().find(|other| wan.is(other)).cloned();
+        let gone = old.iter().filter(|wan| find(new, wan).is_none());
         let gone = gone.map(|wan| wan.clone().told(Kind::Del, wan.state, now));
-        let rest = new.iter().filter_map(|wan| match find(old, wan.id) {
+        let rest = new.iter().filter_map(|wan| match find(old, wan) {
             None => Some(wan.clone().told(Kind::Add, None, now)),
             Some(was) if was.clone().told(wan.event, wan.old_state, wan.time) == *wan => None,
             Some(was) if was.state == wan.state => {
@@ -96,9 +96,14 @@ impl Event {
         }
     }
 
+    /// Whether both are about the same WAN; a number or a name alone may be that of a later one.
+    fn is(&self, other: &Self) -> bool {
+        (self.id, &self.name) == (other.id, &other.name)
+    }
+
     /// Makes `wans` what they are after it.
     pub fn apply(&self, wans: &mut Vec<Self>) {
-        wans.retain(|wan| wan.id != self.id);
+        wans.retain(|wan| !self.is(wan));
         if self.event != Kind::Del {
             wans.push(self.clone());
         }

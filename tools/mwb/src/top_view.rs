@@ -176,14 +176,15 @@ impl View<'_> {
         ] {
             put(buffer, x, y, &text, style);
         }
-        if place.height > 1 {
-            let way = match wan.gateway {
-                Some(gateway) => format!("{} via {gateway}", printable(&wan.dev)),
-                None => printable(&wan.dev),
-            };
-            let room = usize::from(columns.up - 1);
-            let way: String = way.chars().take(room).collect();
-            put(buffer, 0, y + 1, &way, self.dim());
+        let way = [
+            Some(printable(&wan.dev)),
+            wan.gateway.map(|gateway| format!("via {gateway}")),
+        ];
+        // The last one of three or more is a gap before the next WAN.
+        let room = usize::from(place.height - 1 - u16::from(place.height > 2));
+        for (text, y) in way.iter().flatten().take(room).zip(y + 1..) {
+            let text: String = text.chars().take(usize::from(columns.up - 1)).collect();
+            put(buffer, 0, y, &text, self.dim());
         }
         for (x, bps, capacity, share, rates) in [
             (
@@ -353,8 +354,8 @@ mod tests {
         let expected = "\
 NAME STATE        NEW/S UP                          DOWN
 wan1 up             0.0    4Mbit  80%             ▁    8Mbit  40%
-eth1 via 192.0.2.1      of 5Mbit                 ▃█ of 20Mbit
-                                                ▄██                          ▁▄
+eth1                    of 5Mbit                 ▃█ of 20Mbit
+via 192.0.2.1                                   ▄██                          ▁▄
                                                ▆███                        ▃▆██
 
 wan2 no-carrier     0.0    8Mbit 160%           ▁██    8Mbit  40%
