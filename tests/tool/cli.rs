@@ -309,19 +309,17 @@ fn completions_know_the_options() {
 fn schemas_need_no_kernel() {
     let all = mwb("schema");
     assert_eq!(all.status.code(), Some(0));
-    for command in ["show", "group", "policy", "config", "stats", "monitor", "metrics"] {
-        assert!(text(&all.stdout).contains(&format!("  \"{command}\": {{\n")), "{command}");
+    for command in [
+        "show", "group", "policy", "config", "stats", "monitor", "metrics",
+    ] {
+        assert!(
+            text(&all.stdout).contains(&format!("  \"{command}\": {{\n")),
+            "{command}"
+        );
         let one = mwb(&format!("schema {command}"));
         assert_eq!(one.status.code(), Some(0), "{command}");
         assert!(text(&one.stdout).contains("json-schema.org"), "{command}");
     }
-}
-
-#[test]
-fn what_is_no_screen_is_refused() {
-    let run = mwb("-j top");
-    assert_eq!(run.status.code(), Some(2));
-    assert!(text(&run.stderr).contains("mwb -j show"), "{}", text(&run.stderr));
 }
 
 #[test]

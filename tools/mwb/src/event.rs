@@ -104,8 +104,9 @@ impl Event {
     /// Makes `wans` what they are after it.
     pub fn apply(&self, wans: &mut Vec<Self>) {
         wans.retain(|wan| !self.is(wan));
-        if self.event != Kind::Del {
-            wans.push(self.clone());
+        match self.event {
+            Kind::Add | Kind::Change => wans.push(self.clone()),
+            Kind::Del => {}
         }
     }
 

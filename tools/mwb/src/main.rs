@@ -125,6 +125,7 @@ enum Command {
     /// Show the counters of the namespace
     Stats,
     /// Print a line for each event, until interrupted
+    #[command(after_help = monitor::EXAMPLES)]
     Monitor,
     /// Watch the WANs on the whole screen
     Top(top::Args),

@@ -12,6 +12,11 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub const EXAMPLES: &str = "\
+Examples:
+  mwb monitor >>/var/log/mwb.log
+  mwb -j monitor | jq --unbuffered -r 'select(.state == \"up\").name'";
+
 /// A line of the output.
 #[derive(Debug, JsonSchema, PartialEq, Serialize)]
 #[serde(untagged)]

@@ -56,7 +56,7 @@ impl Screen {
         // Whoever has no colours is sent none; this is only about the code that takes them back.
         style::force_color_output(true);
         enable_raw_mode()?;
-        // From here on, dropping it restores the terminal.
+        OPEN.store(true, Ordering::Relaxed);
         let options = TerminalOptions {
             viewport: Viewport::Fixed(area(size)),
         };
@@ -108,8 +108,14 @@ impl Drop for Screen {
     }
 }
 
-/// What can fail here has nobody left to tell.
+/// Whether there is something to restore.
+static OPEN: AtomicBool = AtomicBool::new(false);
+
+/// Does so once, be it for a panic or for what comes after it. What can fail here has nobody left to tell.
 fn restore() {
+    if !OPEN.swap(false, Ordering::Relaxed) {
+        return;
+    }
     // On a terminal that has only one screen, the prompt comes beneath it.
     let (_, rows) = terminal::size().unwrap_or_default();
     let _ = execute!(
