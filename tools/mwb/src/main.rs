@@ -37,6 +37,7 @@ mod policy_replace;
 mod policy_show;
 mod ports;
 mod prefix;
+mod prometheus;
 mod proto;
 mod rate;
 mod schema;

@@ -4,10 +4,10 @@
 
 use crate::config::Config;
 use crate::group_show::Group;
-use crate::metrics::Family;
 use crate::monitor::Line;
 use crate::output;
 use crate::policy::Row;
+use crate::prometheus::Family;
 use crate::stats::Stats;
 use crate::wan::Wan;
 use clap::ValueEnum;

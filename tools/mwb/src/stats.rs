@@ -4,9 +4,9 @@
 
 use crate::history::per_second;
 use crate::message::{self, attributes, Request};
-use crate::metrics::Family;
 use crate::netlink::Client;
 use crate::output::{self, Output};
+use crate::prometheus::Family;
 use crate::uapi::*;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -107,7 +107,7 @@ impl Stats {
             gauge("mwb_pairs", "Pairs that are kept.", self.pairs),
             counter("mwb_pair_hits_total", "New connections that were given to the WAN of their pair.", self.pair_hits),
             counter("mwb_pair_evictions_total", "Pairs that had to go before their time.", self.pair_evictions),
-            Family::state("mwb_cache_state", "Whether connections keep their routes, and why not.", &CACHE_NAMES, [], self.cache),
+            Family::state("mwb_cache_state", "Whether connections keep their routes, and why not.", &CACHE_NAMES, self.cache),
             gauge("mwb_dst_slots", "Routes that are held.", self.dst_slots),
             counter("mwb_route_syncs_total", "How often rules and routes were compared.", self.route_syncs),
             counter("mwb_route_changes_total", "Rules and routes that were added or removed.", self.route_changes),
