@@ -132,6 +132,14 @@ fn wrong_usage_exits_1() {
         ("config set --rule-pref -1", "-1"),
         ("config set --table x", "x"),
         ("monitor x", "'x'"),
+        ("--color blue", "auto, always, never"),
+        ("top x", "'x'"),
+        ("top -d 0", "0.1 to 3600"),
+        ("top --delay 1s", "0.1 to 3600"),
+        ("metrics x", "'x'"),
+        ("metrics --listen 9797", "9797"),
+        ("metrics --listen localhost:9797", "localhost"),
+        ("schema completion", "metrics"),
         ("-n", "--netns"),
         ("completion", "SHELL"),
         ("completion sh", "bash"),
@@ -158,6 +166,9 @@ fn help_exits_0() {
         "config set -h",
         "show -h",
         "monitor -h",
+        "top -h",
+        "metrics -h",
+        "schema -h",
         "-V",
     ] {
         let run = mwb(line);
@@ -189,6 +200,9 @@ fn kernel_without_mwb_exits_2() {
         "-j show",
         "-p -j stats",
         "show -j",
+        "show -d --color always",
+        "metrics",
+        "-j metrics",
     ] {
         if loaded {
             assert_eq!(mwb(line).status.code(), Some(0), "mwb {line}");
@@ -211,6 +225,8 @@ fn kernel_without_mwb_exits_2() {
             "wan set dsl --health dead",
             "monitor",
             "-j monitor",
+            "top",
+            "top -d 0.5 --ascii",
             "group set fast dsl cable",
             "group del fast",
             "policy add --to main",
@@ -287,9 +303,30 @@ fn completions_know_the_options() {
             "health",
             "disabled",
             "failback",
+            "listen",
+            "ascii",
+            "schema",
+            "color",
         ] {
             assert!(text(&run.stdout).contains(word), "{shell}: {word}");
         }
+    }
+}
+
+#[test]
+fn schemas_need_no_kernel() {
+    let all = mwb("schema");
+    assert_eq!(all.status.code(), Some(0));
+    for command in [
+        "show", "group", "policy", "config", "stats", "monitor", "metrics",
+    ] {
+        assert!(
+            text(&all.stdout).contains(&format!("  \"{command}\": {{\n")),
+            "{command}"
+        );
+        let one = mwb(&format!("schema {command}"));
+        assert_eq!(one.status.code(), Some(0), "{command}");
+        assert!(text(&one.stdout).contains("json-schema.org"), "{command}");
     }
 }
 

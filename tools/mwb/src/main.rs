@@ -5,10 +5,12 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod bar;
 mod clock;
 mod completion;
 mod config;
 mod config_set;
+mod devices;
 mod dscp;
 mod event;
 mod events;
@@ -18,7 +20,11 @@ mod family;
 mod group_del;
 mod group_set;
 mod group_show;
+mod history;
+mod http;
+mod live;
 mod message;
+mod metrics;
 mod monitor;
 mod netlink;
 mod netns;
@@ -32,13 +38,19 @@ mod policy_replace;
 mod policy_show;
 mod ports;
 mod prefix;
+mod prometheus;
 mod proto;
 mod rate;
+mod schema;
+mod screen;
 mod selectors;
 mod show;
 mod stats;
 mod table;
+mod terminal;
 mod time;
+mod top;
+mod top_view;
 mod wan;
 mod wan_add;
 mod wan_del;
@@ -56,6 +68,7 @@ use output::Output;
 use policy_file::File;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use terminal::Colour;
 
 /// Spreads connections over several WANs.
 #[derive(Parser)]
@@ -70,6 +83,19 @@ struct Cli {
     /// Work in this network namespace, as `ip -n` does
     #[arg(short, long, global = true, display_order = 100, value_name = "NAME")]
     netns: Option<OsString>,
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        display_order = 100,
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
+    #[arg(
+        hide_possible_values = true,
+        help = "When to use colours: auto, always or never"
+    )]
+    color: Colour,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -103,7 +129,14 @@ enum Command {
     /// Say what would become of a connection that came now, and why
     Explain(explain::Args),
     /// Print a line for each event, until interrupted
+    #[command(after_help = monitor::EXAMPLES)]
     Monitor,
+    /// Watch the WANs on the whole screen
+    Top(top::Args),
+    /// Print the figures for Prometheus, or serve them
+    Metrics(metrics::Args),
+    /// Print the schema of a command's JSON
+    Schema(schema::Args),
     /// Print the completions for a shell
     Completion(completion::Args),
 }
@@ -171,6 +204,9 @@ fn run(cli: Cli) -> Result<(), String> {
     if let Some(Command::Completion(args)) = cli.command {
         return completion::run(args);
     }
+    if let Some(Command::Schema(args)) = cli.command {
+        return schema::run(args);
+    }
     // A file that is wrong is wrong without the kernel.
     let file = match &cli.command {
         Some(Command::Policy {
@@ -184,6 +220,7 @@ fn run(cli: Cli) -> Result<(), String> {
     let output = Output {
         json: cli.json,
         pretty: cli.pretty,
+        colour: cli.color.wanted(),
     };
     let client = &mut Client::open()?;
     match cli.command {
@@ -213,7 +250,9 @@ fn run(cli: Cli) -> Result<(), String> {
         Some(Command::Show(args)) => show::run(args, client, output),
         Some(Command::Stats) => stats::run(client, output),
         Some(Command::Explain(args)) => explain::run(args, client, output),
-        Some(Command::Monitor) => monitor::run(client, output),
+        Some(Command::Monitor) => monitor::run(output),
+        Some(Command::Top(args)) => top::run(args, output),
+        Some(Command::Metrics(args)) => metrics::run(args, output),
         _ => show::run(show::Args::default(), client, output),
     }
 }

@@ -9,10 +9,11 @@ use crate::prefix::Prefix;
 use crate::proto::Proto;
 use crate::uapi::*;
 use netlink_packet_core::DefaultNla;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::fmt::Display;
 
-#[derive(clap::Args, Debug, Default, PartialEq, Serialize)]
+#[derive(clap::Args, Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Selectors {
     /// Preference; the lowest one that matches wins
     #[arg(long, value_name = "N")]
@@ -20,10 +21,12 @@ pub struct Selectors {
     /// Source address or prefix
     #[arg(long, value_name = "PREFIX", value_parser = Prefix::parse)]
     #[serde(serialize_with = "as_text")]
+    #[schemars(with = "Option<String>")]
     pub src: Option<Prefix>,
     /// Destination address or prefix, DNAT considered
     #[arg(long, value_name = "PREFIX", value_parser = Prefix::parse)]
     #[serde(serialize_with = "as_text")]
+    #[schemars(with = "Option<String>")]
     pub dst: Option<Prefix>,
     /// Device that they come in through; lo for those of the router itself
     #[arg(long, value_name = "DEV")]
@@ -31,10 +34,12 @@ pub struct Selectors {
     /// Transport protocol, by name or number
     #[arg(long, value_name = "PROTO", value_parser = Proto::parse)]
     #[serde(serialize_with = "as_text")]
+    #[schemars(with = "Option<String>")]
     pub proto: Option<Proto>,
     /// Destination port or ports, DNAT considered
     #[arg(long, value_name = "N[-M]", value_parser = Ports::parse)]
     #[serde(serialize_with = "as_text")]
+    #[schemars(with = "Option<String>")]
     pub dport: Option<Ports>,
     /// DSCP of the first packet, by name or number
     #[arg(long, value_name = "DSCP", value_parser = dscp::parse)]
