@@ -5,11 +5,16 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod apply;
+mod apply_check;
+mod apply_file;
 mod clock;
 mod completion;
 mod config;
 mod config_set;
+mod difference;
 mod dscp;
+mod dump;
 mod event;
 mod events;
 mod extack;
@@ -17,12 +22,14 @@ mod family;
 mod group_del;
 mod group_set;
 mod group_show;
+mod marks;
 mod message;
 mod monitor;
 mod netlink;
 mod netns;
 mod one_of;
 mod output;
+mod plan;
 mod policy;
 mod policy_add;
 mod policy_del;
@@ -33,8 +40,12 @@ mod ports;
 mod prefix;
 mod proto;
 mod rate;
+mod rtnetlink;
+mod save;
 mod selectors;
+mod setting;
 mod show;
+mod state;
 mod stats;
 mod table;
 mod time;
@@ -53,7 +64,7 @@ use clap::{Args, Parser, Subcommand};
 use netlink::Client;
 use output::Output;
 use policy_file::File;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 /// Spreads connections over several WANs.
@@ -95,6 +106,10 @@ enum Command {
         #[command(subcommand)]
         verb: Option<Config>,
     },
+    /// Print the configuration as a file
+    Save(save::Args),
+    /// Change the configuration to that of a file
+    Apply(apply::Args),
     /// Show the WANs and their use (the default)
     Show(show::Args),
     /// Show the counters of the namespace
@@ -164,9 +179,22 @@ fn checked(cli: Cli) -> Result<Cli, clap::Error> {
     Ok(cli)
 }
 
+/// Connects to the kernel, in a network namespace if one is named.
+fn connect(netns: Option<&OsStr>) -> Result<Client, String> {
+    netns.map_or(Ok(()), netns::enter)?;
+    Client::open()
+}
+
 fn run(cli: Cli) -> Result<(), String> {
-    if let Some(Command::Completion(args)) = cli.command {
-        return completion::run(args);
+    let netns = cli.netns.as_deref();
+    let output = Output {
+        json: cli.json,
+        pretty: cli.pretty,
+    };
+    match cli.command {
+        Some(Command::Completion(args)) => return completion::run(args),
+        Some(Command::Apply(args)) => return apply::run(args, netns, output),
+        _ => {}
     }
     // A file that is wrong is wrong without the kernel.
     let file = match &cli.command {
@@ -175,14 +203,7 @@ fn run(cli: Cli) -> Result<(), String> {
         }) => File::read(&args.file)?,
         _ => File::default(),
     };
-    if let Some(name) = &cli.netns {
-        netns::enter(name)?;
-    }
-    let output = Output {
-        json: cli.json,
-        pretty: cli.pretty,
-    };
-    let client = &mut Client::open()?;
+    let client = &mut connect(netns)?;
     match cli.command {
         Some(Command::Wan { verb: Some(verb) }) => match verb {
             Wan::Add(args) => wan_add::run(args, client),
@@ -207,6 +228,7 @@ fn run(cli: Cli) -> Result<(), String> {
             Some(Config::Set(args)) => config_set::run(args, client),
             Some(Config::Show) | None => config::run(client, output),
         },
+        Some(Command::Save(args)) => save::run(args, client),
         Some(Command::Show(args)) => show::run(args, client, output),
         Some(Command::Stats) => stats::run(client, output),
         Some(Command::Monitor) => monitor::run(client, output),
@@ -229,7 +251,9 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => {
-            eprintln!("mwb: {sentence}");
+            for line in sentence.lines() {
+                eprintln!("mwb: {line}");
+            }
             ExitCode::from(2)
         }
     }

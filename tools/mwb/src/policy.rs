@@ -9,7 +9,7 @@ use netlink_packet_core::DefaultNla;
 use serde::Serialize;
 use std::fmt;
 
-#[derive(clap::Args, Debug, Default, PartialEq, Serialize)]
+#[derive(clap::Args, Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Policy {
     #[command(flatten)]
     #[serde(flatten)]

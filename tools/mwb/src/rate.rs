@@ -37,6 +37,16 @@ fn unit(name: &str) -> Option<f64> {
     Some(bits * base.powi(power))
 }
 
+/// The rate as it is, in the largest unit that needs no fraction.
+pub fn exact(bps: u64) -> String {
+    let units = [("tbit", 12), ("gbit", 9), ("mbit", 6), ("kbit", 3)];
+    let mut units = units.map(|(unit, power)| (unit, 10u64.pow(power))).into_iter();
+    match units.find(|(_, factor)| bps != 0 && bps % factor == 0) {
+        Some((unit, factor)) => format!("{}{unit}", bps / factor),
+        None => format!("{bps}bit"),
+    }
+}
+
 /// The rate in at most three digits, or more from 1000 Tbit/s on.
 pub fn display(bps: u64) -> String {
     let mut value = bps as f64;
@@ -119,6 +129,22 @@ mod tests {
             "20µbit",
         ] {
             assert_eq!(parse(text), Err(EXAMPLE.to_string()), "{text}");
+        }
+    }
+
+    #[test]
+    fn exact_is_read_back() {
+        for (bps, text) in [
+            (0, "0bit"),
+            (1, "1bit"),
+            (1_500_000, "1500kbit"),
+            (20_000_000, "20mbit"),
+            (1_000_000_000, "1gbit"),
+            (10_000_000_000_000, "10tbit"),
+            (4_999_999, "4999999bit"),
+        ] {
+            assert_eq!(exact(bps), text);
+            assert_eq!(parse(text), Ok(bps));
         }
     }
 
