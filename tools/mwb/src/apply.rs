@@ -71,9 +71,12 @@ fn off_link(file: &File, state: &State, links: &Links) -> Vec<Fault> {
                 continue;
             };
             // The kernel looks at what is changed.
-            let old = state.wan(wan.name.get_ref()).and_then(|old| old.values.get(at)?.as_ref());
+            let old = state
+                .wan(wan.name.get_ref())
+                .and_then(|old| old.values.get(at)?.as_ref());
             let addr = address(value.get_ref());
-            if old != Some(value.get_ref()) && !addr.is_unspecified() && links.is_off(device, addr) {
+            if old != Some(value.get_ref()) && !addr.is_unspecified() && links.is_off(device, addr)
+            {
                 let why = "the gateway is in none of the device's networks";
                 faults.push(Fault::new(value.span().start, why));
             }
@@ -85,7 +88,8 @@ fn off_link(file: &File, state: &State, links: &Links) -> Vec<Fault> {
 fn carry_out(steps: &[Step], file: &File, client: &mut Client) -> Result<(), String> {
     for (at, step) in steps.iter().enumerate() {
         let (done, left) = steps.split_at(at);
-        step.run(file, client).map_err(|why| failure(&why, done, left))?;
+        step.run(file, client)
+            .map_err(|why| failure(&why, done, left))?;
     }
     Ok(())
 }
@@ -94,7 +98,8 @@ fn carry_out(steps: &[Step], file: &File, client: &mut Client) -> Result<(), Str
 fn failure(why: &str, done: &[Step], left: &[Step]) -> String {
     let lines = |steps: &[Step]| {
         let lines = steps.iter().flat_map(|step| &step.lines);
-        lines.map(|line| format!("\n  {line}")).collect::<String>()
+        let lines: Vec<_> = lines.map(|line| format!("\n  {line}")).collect();
+        lines.concat()
     };
     match done {
         [] => format!("{why}\nnothing was changed"),
@@ -113,7 +118,9 @@ impl Step {
             Action::Call(request, places) => (request.clone(), places),
         };
         client.try_call(request).map(drop).map_err(|refusal| {
-            let place = refusal.attribute.and_then(|number| places.get(number).copied()?);
+            let place = refusal
+                .attribute
+                .and_then(|number| places.get(number).copied()?);
             match place {
                 Some(at) => file.explain(vec![Fault::new(at, refusal.sentence)]),
                 None => format!("{}: {}", self.lines.concat(), refusal.sentence),
@@ -168,7 +175,10 @@ mod tests {
             action: Action::Call(Request::new(0, vec![]), vec![]),
         };
         let steps = ["+ wan a", "+ wan b", "- wan c"].map(step);
-        assert_eq!(failure("no", &steps[..0], &steps), "no\nnothing was changed");
+        assert_eq!(
+            failure("no", &steps[..0], &steps),
+            "no\nnothing was changed"
+        );
         assert_eq!(
             failure("no", &steps[..1], &steps[1..]),
             "no\nthis was done before:\n  + wan a\nthis was not:\n  + wan b\n  - wan c"

@@ -147,7 +147,11 @@ mod tests {
             ("[wan.\"a b\"]\ndev = \"x\"", "1:6", "white space"),
             ("[wan.main]\ndev = \"x\"", "1:6", "main table"),
             ("[wan.sixteen-letters0]\ndev = \"x\"", "1:6", "15 bytes"),
-            ("[wan.a]\ndev = \"x\"\n[wan.b]\ndev = \"x\"", "4:7", "wan a has this device"),
+            (
+                "[wan.a]\ndev = \"x\"\n[wan.b]\ndev = \"x\"",
+                "4:7",
+                "wan a has this device",
+            ),
             (
                 "[wan.a]\nid = 7\ndev = \"x\"\n[wan.b]\nid = 7\ndev = \"y\"",
                 "5:6",
@@ -160,11 +164,31 @@ mod tests {
                 "4:6",
                 "1 to 2",
             ),
-            (&format!("{two}[group.a]\nwans = [\"b\"]"), "5:8", "a WAN has this name"),
-            (&format!("{two}[group.q]\nwans = []"), "5:8", "one WAN at least"),
-            (&format!("{two}[group.q]\nwans = [\"a\", \"c\"]"), "6:14", "no WAN is called \"c\""),
-            (&format!("{two}[group.q]\nwans = [\"a\", \"a\"]"), "6:14", "this WAN already"),
-            (&format!("{two}[[policy]]\nto = \"c\""), "6:6", "is called \"c\""),
+            (
+                &format!("{two}[group.a]\nwans = [\"b\"]"),
+                "5:8",
+                "a WAN has this name",
+            ),
+            (
+                &format!("{two}[group.q]\nwans = []"),
+                "5:8",
+                "one WAN at least",
+            ),
+            (
+                &format!("{two}[group.q]\nwans = [\"a\", \"c\"]"),
+                "6:14",
+                "no WAN is called \"c\"",
+            ),
+            (
+                &format!("{two}[group.q]\nwans = [\"a\", \"a\"]"),
+                "6:14",
+                "this WAN already",
+            ),
+            (
+                &format!("{two}[[policy]]\nto = \"c\""),
+                "6:6",
+                "is called \"c\"",
+            ),
             (
                 &format!("{two}[[policy]]\nto = \"main\"\nstrict = true"),
                 "5:1",

@@ -90,7 +90,10 @@ impl File {
             groups: Vec::new(),
             policies: Vec::new(),
             text: String::new(),
-            starts: [0].into_iter().chain(newlines.map(|(at, _)| at + 1)).collect(),
+            starts: [0]
+                .into_iter()
+                .chain(newlines.map(|(at, _)| at + 1))
+                .collect(),
         };
         let (document, errors) = DeTable::parse_recoverable(&text);
         let mut faults: Vec<_> = errors.iter().map(|error| syntax(error, &text)).collect();
@@ -135,7 +138,10 @@ impl File {
         let more = faults.len().saturating_sub(FAULTS_SHOWN);
         let column = |at: usize| {
             let start = self.starts[self.line(at) - 1];
-            self.text.get(start..at).map_or(0, |before| before.chars().count()) + 1
+            self.text
+                .get(start..at)
+                .map_or(0, |before| before.chars().count())
+                + 1
         };
         let shown = faults.iter().take(FAULTS_SHOWN).map(|fault| {
             let (line, column) = (self.line(fault.at), column(fault.at));
@@ -320,7 +326,10 @@ impl Reader {
                 "dscp" => given.dscp = self.parsed(key, value, dscp::parse),
                 "to" => {
                     to_at = Some(value.span().start);
-                    policy.to = self.string(value).map(Spanned::into_inner).unwrap_or_default();
+                    policy.to = self
+                        .string(value)
+                        .map(Spanned::into_inner)
+                        .unwrap_or_default();
                 }
                 "strict" => match value.get_ref().as_bool() {
                     Some(strict) => policy.strict = strict,
@@ -362,7 +371,8 @@ impl Reader {
                 return None;
             }
         };
-        read.map_err(|why| self.fault(value.span().start, format!("{key}: {why}"))).ok()
+        read.map_err(|why| self.fault(value.span().start, format!("{key}: {why}")))
+            .ok()
     }
 }
 
@@ -442,7 +452,13 @@ to = "main"
 
     #[test]
     fn nothing_is_a_file() {
-        for text in ["", "\n# nothing\n", "[config]", "policy = []", "[wan]\n[group]"] {
+        for text in [
+            "",
+            "\n# nothing\n",
+            "[config]",
+            "policy = []",
+            "[wan]\n[group]",
+        ] {
             let file = parsed(text);
             assert!(file.wans.is_empty() && file.policies.is_empty(), "{text}");
             assert!(file.config.iter().all(Option::is_none), "{text}");
@@ -454,32 +470,80 @@ to = "main"
         for (text, place, words) in [
             ("[wan.dsl\n", "1:9", ""),
             ("[config]\ngranularity = \"pair\" x", "2:22", ""),
-            ("[config]\npair-timeout = \"10m\"\npair-timeout = 5", "3:1", "duplicate"),
+            (
+                "[config]\npair-timeout = \"10m\"\npair-timeout = 5",
+                "3:1",
+                "duplicate",
+            ),
             ("[wan.a]\ndev=\"x\"\n[wan.a]\ndev=\"y\"", "3:6", "duplicate"),
             ("[wans.dsl]", "1:2", "\"wans\" is unknown here"),
             ("wan = 5", "1:7", "wants a table, and is a integer"),
-            ("[wan]\ndsl = \"ppp0\"", "2:7", "wants a table, and is a string"),
+            (
+                "[wan]\ndsl = \"ppp0\"",
+                "2:7",
+                "wants a table, and is a string",
+            ),
             ("[config]\n granularity = \"host\"", "2:16", "\"pair\""),
-            ("[config]\ngranularitty = \"pair\"", "2:1", "granularity, pair-timeout"),
+            (
+                "[config]\ngranularitty = \"pair\"",
+                "2:1",
+                "granularity, pair-timeout",
+            ),
             ("[config]\npair-timeout = \"8d\"", "2:16", "from 1s to 7d"),
-            ("[config]\nrule-pref = true", "2:13", "a string or a number, and is a boolean"),
+            (
+                "[config]\nrule-pref = true",
+                "2:13",
+                "a string or a number, and is a boolean",
+            ),
             ("[config]\nrule-pref = -1", "2:13", "1 to 32000"),
-            ("[wan.a]\ndev = \"x\"\nup = \"fast\"", "3:6", "up: write a rate as 20mbit"),
-            ("[wan.a]\ndev = \"x\"\nspeed = 5", "3:1", "known are id, dev"),
+            (
+                "[wan.a]\ndev = \"x\"\nup = \"fast\"",
+                "3:6",
+                "up: write a rate as 20mbit",
+            ),
+            (
+                "[wan.a]\ndev = \"x\"\nspeed = 5",
+                "3:1",
+                "known are id, dev",
+            ),
             ("[wan.a]\nid = \"1\"\ndev = \"x\"", "2:6", "a number from 1"),
             ("[group.q]\n", "1:8", "group q has no wans"),
             ("[group.q]\nwans = \"a\"", "2:8", "an array of names"),
             ("[group.q]\nwans = [1]", "2:9", "wants a string"),
             ("[policy]\nto = \"main\"", "1:1", "[[policy]]"),
-            ("[[policy]]\nsrc = \"10.0.0.0/8\"", "1:1", "the policy has no to"),
-            ("[[policy]]\nto=\"main\"\nsrc = \"10.0.0.1/8\"", "3:7", "src: the address has"),
-            ("[[policy]]\nto=\"main\"\ndport = 80", "1:1", "dport 80 needs a proto"),
+            (
+                "[[policy]]\nsrc = \"10.0.0.0/8\"",
+                "1:1",
+                "the policy has no to",
+            ),
+            (
+                "[[policy]]\nto=\"main\"\nsrc = \"10.0.0.1/8\"",
+                "3:7",
+                "src: the address has",
+            ),
+            (
+                "[[policy]]\nto=\"main\"\ndport = 80",
+                "1:1",
+                "dport 80 needs a proto",
+            ),
             ("[[policy]]\nto=\"main\"\nport = 80", "3:1", "dport"),
-            ("[[policy]]\nto=\"main\"\nstrict = 1", "3:10", "true or false"),
-            ("[[policy]]\nto=\"main\"\npref = -1", "3:8", "write a number"),
+            (
+                "[[policy]]\nto=\"main\"\nstrict = 1",
+                "3:10",
+                "true or false",
+            ),
+            (
+                "[[policy]]\nto=\"main\"\npref = -1",
+                "3:8",
+                "write a number",
+            ),
             ("[[policy]]\nto=\"main\"\niif = \"a b\"", "3:7", "no device"),
             // The column counts what one sees, not bytes.
-            ("policy = [{ to = \"main\", iif = \"\u{e9}\", x = 1 }]", "1:37", "\"x\""),
+            (
+                "policy = [{ to = \"main\", iif = \"\u{e9}\", x = 1 }]",
+                "1:37",
+                "\"x\"",
+            ),
         ] {
             let why = File::parse("f".into(), text.into()).unwrap_err();
             let (first, _) = why.split_once(' ').unwrap();

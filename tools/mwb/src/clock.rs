@@ -19,6 +19,11 @@ impl Time {
         Timestamp::from_nanosecond(ns.into()).ok().map(Self)
     }
 
+    /// Nanoseconds since 1970; 0 before.
+    pub fn ns(self) -> u64 {
+        u64::try_from(self.0.as_nanosecond()).unwrap_or(0)
+    }
+
     /// As `ip -ts monitor` prints it.
     pub fn text(self, zone: TimeZone) -> String {
         let zoned = self.0.to_zoned(zone);

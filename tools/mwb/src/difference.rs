@@ -53,7 +53,11 @@ impl fmt::Display for Change {
             f.write_str(if number == 0 { ": " } else { ", " })?;
             f.write_str(value.key)?;
             let arrow = value.old.is_some() && value.new.is_some();
-            let texts = [value.old.as_deref(), arrow.then_some("->"), value.new.as_deref()];
+            let texts = [
+                value.old.as_deref(),
+                arrow.then_some("->"),
+                value.new.as_deref(),
+            ];
             for text in texts.into_iter().flatten() {
                 write!(f, " {}", printable(text))?;
             }
@@ -193,8 +197,10 @@ pub fn policies(are: &[Policy], wanted: &[&Policy]) -> Vec<Change> {
             changes.push(of_policy(Op::Set, policy.selectors.options(), values));
         }
     }
-    let gone = are.iter().filter(|policy| old.contains_key(&policy.selectors.key()));
-    changes.extend(gone.map(|policy| removed(policy)));
+    let gone = are
+        .iter()
+        .filter(|policy| old.contains_key(&policy.selectors.key()));
+    changes.extend(gone.map(removed));
     // Where two with the same rank match, the first one is taken.
     let same = |(old, new): (&Policy, &&Policy)| old.selectors.key() == new.selectors.key();
     if changes.is_empty() && !are.iter().zip(wanted).all(same) {

@@ -8,17 +8,23 @@ mod answer;
 mod apply;
 mod apply_check;
 mod apply_file;
+mod checks;
 mod clock;
 mod completion;
 mod config;
 mod config_set;
+mod connections;
+mod conntrack;
 mod difference;
+mod doctor;
 mod dscp;
 mod dump;
 mod event;
 mod events;
 mod extack;
+mod facts;
 mod family;
+mod finding;
 mod group_del;
 mod group_set;
 mod group_show;
@@ -27,6 +33,7 @@ mod message;
 mod monitor;
 mod netlink;
 mod netns;
+mod nft;
 mod one_of;
 mod output;
 mod plan;
@@ -66,6 +73,8 @@ use output::Output;
 use policy_file::File;
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
+
+const SUCCESS: ExitCode = ExitCode::SUCCESS;
 
 /// Spreads connections over several WANs.
 #[derive(Parser)]
@@ -110,6 +119,10 @@ enum Command {
     Save(save::Args),
     /// Change the configuration to that of a file
     Apply(apply::Args),
+    /// Show the live connections of the WANs
+    Connections(connections::Args),
+    /// Find what is wrong, and say what mends it
+    Doctor(doctor::Args),
     /// Show the WANs and their use (the default)
     Show(show::Args),
     /// Show the counters of the namespace
@@ -185,15 +198,19 @@ fn connect(netns: Option<&OsStr>) -> Result<Client, String> {
     Client::open()
 }
 
-fn run(cli: Cli) -> Result<(), String> {
+fn run(cli: Cli) -> Result<ExitCode, String> {
     let netns = cli.netns.as_deref();
     let output = Output {
         json: cli.json,
         pretty: cli.pretty,
     };
     match cli.command {
-        Some(Command::Completion(args)) => return completion::run(args),
-        Some(Command::Apply(args)) => return apply::run(args, netns, output),
+        Some(Command::Completion(args)) => return completion::run(args).map(|()| SUCCESS),
+        Some(Command::Apply(args)) => return apply::run(args, netns, output).map(|()| SUCCESS),
+        Some(Command::Doctor(_)) => {
+            let is_well = doctor::run(netns, output)?;
+            return Ok(if is_well { SUCCESS } else { ExitCode::from(1) });
+        }
         _ => {}
     }
     // A file that is wrong is wrong without the kernel.
@@ -229,11 +246,13 @@ fn run(cli: Cli) -> Result<(), String> {
             Some(Config::Show) | None => config::run(client, output),
         },
         Some(Command::Save(args)) => save::run(args, client),
+        Some(Command::Connections(args)) => connections::run(args, client, output),
         Some(Command::Show(args)) => show::run(args, client, output),
         Some(Command::Stats) => stats::run(client, output),
         Some(Command::Monitor) => monitor::run(client, output),
         _ => show::run(show::Args::default(), client, output),
     }
+    .map(|()| SUCCESS)
 }
 
 fn main() -> ExitCode {
@@ -245,11 +264,11 @@ fn main() -> ExitCode {
         }
         Err(help) => {
             let _ = output::write(help.to_string().as_bytes());
-            return ExitCode::SUCCESS;
+            return SUCCESS;
         }
     };
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(sentence) => {
             for line in sentence.lines() {
                 eprintln!("mwb: {line}");

@@ -2,7 +2,10 @@
 
 //! The bits of the marks that are the module's, and what they say (see MARKS in mwb.8).
 
-use crate::uapi::WAN_MAX;
+use crate::extack::MALFORMED;
+use crate::message::{attributes, read_u32, Request};
+use crate::netlink::Client;
+use crate::uapi::{A_CONFIG_MARK_MASK, CMD_CONFIG_GET, WAN_MAX};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Marks {
@@ -11,6 +14,15 @@ pub struct Marks {
 }
 
 impl Marks {
+    /// Those of the namespace.
+    pub fn read(client: &mut Client) -> Result<Self, String> {
+        let config = client.call(Request::new(CMD_CONFIG_GET, vec![]))?;
+        let mut attrs = config.iter().flat_map(|reply| attributes(&reply.0));
+        let mask = attrs.find(|(kind, _)| *kind == A_CONFIG_MARK_MASK);
+        let marks = mask.and_then(|(_, mask)| Self::new(read_u32(mask)?));
+        marks.ok_or(MALFORMED.into())
+    }
+
     /// None if the mask has less than three bits, or a gap.
     pub fn new(mask: u32) -> Option<Self> {
         let ends = mask.leading_zeros() + mask.trailing_zeros();

@@ -82,7 +82,10 @@ impl<'a> Planner<'a> {
     }
 
     fn plan(mut self) -> Result<Plan, Vec<Fault>> {
-        if let (Some(set), true) = (self.numbering.first(), self.gone.len() < self.state.wans.len()) {
+        if let (Some(set), true) = (
+            self.numbering.first(),
+            self.gone.len() < self.state.wans.len(),
+        ) {
             let (name, is) = (set.setting.name, set.difference().old.unwrap_or_default());
             let why = format!("{name} is {is}, and can be changed only while there is no WAN");
             return Err(vec![Fault::new(set.at.unwrap_or(0), why)]);
@@ -121,10 +124,14 @@ impl<'a> Planner<'a> {
         let new = self.file.wans.iter().zip(&self.ids);
         let new: Vec<_> = new.filter(|(wan, _)| !is_old(wan.name.get_ref())).collect();
         let devices: HashSet<_> = self.file.wans.iter().filter_map(device).collect();
-        let groups: HashSet<_> = self.file.groups.iter().map(|g| g.name.get_ref().as_str()).collect();
+        let groups: HashSet<_> = self
+            .file
+            .groups
+            .iter()
+            .map(|g| g.name.get_ref().as_str())
+            .collect();
         let max_id = marks(self.file).map_or(WAN_MAX, |marks| marks.max_id()) as usize;
-        let is_all = self.state.wans.len() + new.len() > max_id
-            || !self.numbering.is_empty();
+        let is_all = self.state.wans.len() + new.len() > max_id || !self.numbering.is_empty();
         let wans = self.state.wans.iter();
         let gone = wans.filter(|wan| self.gone.contains(&wan.name.as_str()));
         let early = gone.filter(|wan| {
@@ -142,13 +149,17 @@ impl<'a> Planner<'a> {
         gone: Vec<Change>,
         set: &[(usize, Change)],
     ) -> (Vec<Change>, Vec<Change>) {
-        let new = set.iter().filter(|(_, change)| change.op == Op::Add).count();
+        let new = set
+            .iter()
+            .filter(|(_, change)| change.op == Op::Add)
+            .count();
         let is_all = self.state.groups.len() + new > GROUP_MAX as usize;
         let is_wan = |change: &Change| {
             let mut wans = self.file.wans.iter();
             wans.any(|wan| Some(wan.name.get_ref()) == change.name.as_ref())
         };
-        gone.into_iter().partition(|change| is_all || is_wan(change))
+        gone.into_iter()
+            .partition(|change| is_all || is_wan(change))
     }
 
     /// No policy leads to what goes first.
@@ -167,7 +178,10 @@ impl<'a> Planner<'a> {
             policy: policy.clone(),
         });
         let step = Step {
-            lines: gone.iter().map(|policy| difference::removed(policy).to_string()).collect(),
+            lines: gone
+                .iter()
+                .map(|policy| difference::removed(policy).to_string())
+                .collect(),
             action: Action::Policies(policy_file::File {
                 name: self.file.name.clone(),
                 lines: lines.collect(),
@@ -220,7 +234,10 @@ impl<'a> Planner<'a> {
             let values = sets.iter().map(Set::difference).collect();
             let change = of_wan(Op::Set, &wan.name, values);
             let mut attrs = vec![(message::string(A_WAN_NAME, &wan.name), None)];
-            attrs.extend(sets.iter().map(|set| (set.setting.attr(&set.value), set.at)));
+            attrs.extend(
+                sets.iter()
+                    .map(|set| (set.setting.attr(&set.value), set.at)),
+            );
             self.plan.steps.push(call(CMD_WAN_SET, &change, attrs));
             self.plan.changes.push(change);
         }
@@ -243,10 +260,16 @@ impl<'a> Planner<'a> {
             let change = of_wan(Op::Add, name, values.collect());
             let id_at = wan.id.as_ref().map(|id| id.span().start);
             let mut attrs = vec![
-                (message::string(A_WAN_NAME, name), Some(wan.name.span().start)),
+                (
+                    message::string(A_WAN_NAME, name),
+                    Some(wan.name.span().start),
+                ),
                 (message::u32(A_WAN_ID, *id), id_at),
             ];
-            attrs.extend(sets.iter().map(|set| (set.setting.attr(&set.value), set.at)));
+            attrs.extend(
+                sets.iter()
+                    .map(|set| (set.setting.attr(&set.value), set.at)),
+            );
             self.plan.steps.push(call(CMD_WAN_ADD, &change, attrs));
             self.plan.changes.push(change);
         }
@@ -273,7 +296,11 @@ impl<'a> Planner<'a> {
             number: self.file.line(entry.at),
             policy: entry.policy.clone(),
         });
-        let removed = self.plan.steps.iter().any(|step| matches!(step.action, Action::Policies(_)));
+        let removed = self
+            .plan
+            .steps
+            .iter()
+            .any(|step| matches!(step.action, Action::Policies(_)));
         if !changes.is_empty() || removed {
             let step = Step {
                 lines: changes.iter().map(Change::to_string).collect(),
@@ -300,7 +327,12 @@ fn ids(state: &State, file: &File) -> Result<Vec<u32>, Vec<Fault>> {
             let given = wan.id.as_ref().map(|id| *id.get_ref());
             let old = state.wan(wan.name.get_ref()).map(|wan| wan.id);
             let id = given.or(old)?;
-            let at = wan.id.as_ref().unwrap_or(&Spanned::new(wan.name.span(), 0)).span().start;
+            let at = wan
+                .id
+                .as_ref()
+                .unwrap_or(&Spanned::new(wan.name.span(), 0))
+                .span()
+                .start;
             if let Some(old) = old.filter(|old| *old != id) {
                 let name = wan.name.get_ref();
                 let why = format!("wan {name} has the id {old} for as long as it exists");
@@ -359,7 +391,9 @@ fn group_gone(change: &Change) -> Step {
 
 fn config_set(sets: &[Set<'_>]) -> Step {
     let change = of_config(sets.iter().map(Set::difference).collect());
-    let attrs = sets.iter().map(|set| (set.setting.attr(&set.value), set.at));
+    let attrs = sets
+        .iter()
+        .map(|set| (set.setting.attr(&set.value), set.at));
     call(CMD_CONFIG_SET, &change, attrs.collect())
 }
 
@@ -389,7 +423,10 @@ pub mod tests {
 
     fn steps(state: &State, text: &str) -> Vec<String> {
         let plan = plan(state, &parsed(text)).ok().unwrap();
-        plan.steps.into_iter().map(|step| step.lines.join("; ")).collect()
+        plan.steps
+            .into_iter()
+            .map(|step| step.lines.join("; "))
+            .collect()
     }
 
     fn refused(state: &State, text: &str) -> String {
@@ -433,7 +470,9 @@ pub mod tests {
         let plan = plan(&state(), &parsed(&text)).ok().unwrap();
         let [step] = &plan.steps[..] else { panic!() };
         assert_eq!(step.lines, ["~ wan b: up auto -> 5mbit, tier 1 -> 2"]);
-        let Action::Call(request, places) = &step.action else { panic!() };
+        let Action::Call(request, places) = &step.action else {
+            panic!()
+        };
         let attrs = [
             message::string(A_WAN_NAME, "b"),
             message::u64(A_WAN_UP_CAPACITY_BPS, 5_000_000),
@@ -446,7 +485,8 @@ pub mod tests {
 
     #[test]
     fn new_before_old() {
-        let text = "[config]\nfailback = \"all\"\n[wan.a]\ndev = \"eth1\"\n[wan.c]\ndev = \"eth3\"\n\
+        let text =
+            "[config]\nfailback = \"all\"\n[wan.a]\ndev = \"eth1\"\n[wan.c]\ndev = \"eth3\"\n\
             [group.q]\nwans = [\"c\"]\n[[policy]]\nto = \"q\"";
         assert_eq!(
             steps(&state(), text),
@@ -468,7 +508,10 @@ pub mod tests {
         // Its device, its number, its name, the name of a group.
         for (new, added) in [
             ("[wan.c]\ndev = \"eth2\"\n", "+ wan c: id 3, dev eth2"),
-            ("[wan.c]\nid = 2\ndev = \"eth3\"\n", "+ wan c: id 2, dev eth3"),
+            (
+                "[wan.c]\nid = 2\ndev = \"eth3\"\n",
+                "+ wan c: id 2, dev eth3",
+            ),
             ("[group.b]\nwans = [\"a\"]\n", "+ group b: wans a"),
         ] {
             let text = format!("{A}{new}[[policy]]\ndscp = 1\nto = \"a\"");
@@ -540,9 +583,15 @@ pub mod tests {
             steps(&state(), &text),
             ["~ wan b: dev eth2 -> eth3", "~ wan a: dev eth1 -> eth2"]
         );
-        let text = same().replace("eth2", "x").replace("eth1", "eth2").replace("\"x\"", "\"eth1\"");
+        let text = same()
+            .replace("eth2", "x")
+            .replace("eth1", "eth2")
+            .replace("\"x\"", "\"eth1\"");
         let why = refused(&state(), &text);
-        assert!(why.starts_with("f:2:7: wan a and another one exchange"), "{why}");
+        assert!(
+            why.starts_with("f:2:7: wan a and another one exchange"),
+            "{why}"
+        );
     }
 
     #[test]
@@ -551,6 +600,9 @@ pub mod tests {
         older.config[4] = None;
         assert_eq!(steps(&older, &same()), [""; 0]);
         let why = refused(&older, &format!("[config]\nfailback = \"all\"\n{}", same()));
-        assert_eq!(why, "f:2:12: the module knows no failback: is it older than this tool?");
+        assert_eq!(
+            why,
+            "f:2:12: the module knows no failback: is it older than this tool?"
+        );
     }
 }

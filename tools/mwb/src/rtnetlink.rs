@@ -6,7 +6,7 @@ use crate::dump::{dump, End};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
-use netlink_packet_route::rule::{RuleAttribute, RuleFlags, RuleMessage};
+use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use std::net::{IpAddr, Ipv4Addr};
@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr};
 const OURS: u8 = 119;
 
 const MAIN: u32 = 254;
+const DEFAULT: &str = "default";
 
 /// How often a dump that was overtaken by changes is asked for again.
 const TRIES: u32 = 10;
@@ -46,10 +47,10 @@ pub struct Rule {
     pub mark: u32,
     pub mask: u32,
     pub table: u32,
-    pub is_inverted: bool,
+    pub protocol: u8,
 }
 
-/// A route that is not the module's: a default route of main, or one in another table.
+/// A default route of main, or one in another table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Route {
     pub table: u32,
@@ -57,25 +58,33 @@ pub struct Route {
     pub gateway: Option<Ipv4Addr>,
     /// Indices of the devices; several, if it has several next hops.
     pub oifs: Vec<u32>,
-    pub is_default: bool,
+    /// As `ip route` has it.
+    pub dst: String,
+    pub is_ours: bool,
 }
 
 impl Links {
     pub fn read() -> Result<Self, String> {
         let mut links = Vec::new();
-        all(RouteNetlinkMessage::GetLink(LinkMessage::default()), &mut links, |message| {
-            match message {
+        all(
+            RouteNetlinkMessage::GetLink(LinkMessage::default()),
+            &mut links,
+            |message| match message {
                 RouteNetlinkMessage::NewLink(link) => Some(Link::from(link)),
                 _ => None,
-            }
-        })?;
+            },
+        )?;
         let mut addrs = Vec::new();
         let mut get = AddressMessage::default();
         get.header.family = AddressFamily::Inet;
-        all(RouteNetlinkMessage::GetAddress(get), &mut addrs, |message| match message {
-            RouteNetlinkMessage::NewAddress(addr) => of_addr(addr),
-            _ => None,
-        })?;
+        all(
+            RouteNetlinkMessage::GetAddress(get),
+            &mut addrs,
+            |message| match message {
+                RouteNetlinkMessage::NewAddress(addr) => of_addr(addr),
+                _ => None,
+            },
+        )?;
         for link in &mut links {
             let own = addrs.iter().filter(|(index, _)| *index == link.index);
             link.addrs = own.map(|(_, addr)| *addr).collect();
@@ -89,13 +98,21 @@ impl Links {
 
     pub fn name(&self, index: u32) -> Option<&str> {
         let mut links = self.0.iter();
-        links.find(|link| link.index == index).map(|link| link.name.as_str())
+        links
+            .find(|link| link.index == index)
+            .map(|link| link.name.as_str())
     }
 
     /// Whether a device has addresses, and none of them is on a network with this host.
     pub fn is_off(&self, device: &str, host: Ipv4Addr) -> bool {
         let addrs = self.by_name(device).map_or(&[][..], |link| &link.addrs);
         !addrs.is_empty() && !addrs.iter().any(|addr| addr.reaches(host))
+    }
+}
+
+impl Route {
+    pub fn is_main_default(&self) -> bool {
+        self.table == MAIN && self.dst == DEFAULT
     }
 }
 
@@ -111,10 +128,14 @@ pub fn rules() -> Result<Vec<Rule>, String> {
     let mut rules = Vec::new();
     let mut get = RuleMessage::default();
     get.header.family = AddressFamily::Inet;
-    all(RouteNetlinkMessage::GetRule(get), &mut rules, |message| match message {
-        RouteNetlinkMessage::NewRule(rule) => of_rule(rule),
-        _ => None,
-    })?;
+    all(
+        RouteNetlinkMessage::GetRule(get),
+        &mut rules,
+        |message| match message {
+            RouteNetlinkMessage::NewRule(rule) => of_rule(rule),
+            _ => None,
+        },
+    )?;
     Ok(rules)
 }
 
@@ -123,12 +144,16 @@ pub fn routes(is_wanted: impl Fn(u32) -> bool) -> Result<Vec<Route>, String> {
     let mut routes = Vec::new();
     let mut get = RouteMessage::default();
     get.header.address_family = AddressFamily::Inet;
-    all(RouteNetlinkMessage::GetRoute(get), &mut routes, |message| match message {
-        RouteNetlinkMessage::NewRoute(route) => {
-            of_route(route).filter(|r| r.table == MAIN && r.is_default || is_wanted(r.table))
-        }
-        _ => None,
-    })?;
+    all(
+        RouteNetlinkMessage::GetRoute(get),
+        &mut routes,
+        |message| match message {
+            RouteNetlinkMessage::NewRoute(route) => {
+                of_route(route).filter(|r| r.is_main_default() || is_wanted(r.table))
+            }
+            _ => None,
+        },
+    )?;
     Ok(routes)
 }
 
@@ -186,7 +211,6 @@ fn of_addr(message: AddressMessage) -> Option<(u32, Addr)> {
 fn of_rule(message: RuleMessage) -> Option<Rule> {
     let mut rule = Rule {
         table: message.header.table.into(),
-        is_inverted: message.header.flags.contains(RuleFlags::Invert),
         ..Rule::default()
     };
     for attr in message.attributes {
@@ -195,21 +219,22 @@ fn of_rule(message: RuleMessage) -> Option<Rule> {
             RuleAttribute::FwMark(mark) => rule.mark = mark,
             RuleAttribute::FwMask(mask) => rule.mask = mask,
             RuleAttribute::Table(table) => rule.table = table,
-            RuleAttribute::Protocol(by) if u8::from(by) == OURS => return None,
+            RuleAttribute::Protocol(by) => rule.protocol = by.into(),
             _ => {}
         }
     }
-    Some(rule)
+    (rule.protocol != OURS).then_some(rule)
 }
 
 fn of_route(message: RouteMessage) -> Option<Route> {
     let header = message.header;
-    if u8::from(header.protocol) == OURS {
+    if header.kind != RouteType::Unicast {
         return None;
     }
     let mut route = Route {
         table: header.table.into(),
-        is_default: header.destination_prefix_length == 0 && header.kind == RouteType::Unicast,
+        dst: DEFAULT.into(),
+        is_ours: u8::from(header.protocol) == OURS,
         ..Route::default()
     };
     for attr in message.attributes {
@@ -217,9 +242,14 @@ fn of_route(message: RouteMessage) -> Option<Route> {
             RouteAttribute::Table(table) => route.table = table,
             RouteAttribute::Priority(metric) => route.metric = metric,
             RouteAttribute::Gateway(RouteAddress::Inet(addr)) => route.gateway = Some(addr),
+            RouteAttribute::Destination(RouteAddress::Inet(addr)) => {
+                route.dst = format!("{addr}/{}", header.destination_prefix_length);
+            }
             RouteAttribute::Oif(index) => route.oifs.push(index),
             RouteAttribute::MultiPath(hops) => {
-                route.oifs.extend(hops.iter().map(|hop| hop.interface_index));
+                route
+                    .oifs
+                    .extend(hops.iter().map(|hop| hop.interface_index));
             }
             _ => {}
         }
@@ -285,6 +315,8 @@ pub mod tests {
         assert_eq!(of_rule(rule), None);
         let mut route = RouteMessage::default();
         route.header.protocol = OURS.into();
-        assert_eq!(of_route(route), None);
+        route.header.kind = RouteType::Unicast;
+        let read = of_route(route).unwrap();
+        assert!(read.is_ours && !read.is_main_default());
     }
 }

@@ -91,8 +91,8 @@ fn key(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::apply_file::tests::parsed;
-    use crate::plan::tests::changes;
     use crate::group_show::Group;
+    use crate::plan::tests::changes;
     use crate::policy::tests::policy;
     use crate::selectors::Selectors;
     use crate::state::tests::{defaults, wan};
@@ -175,14 +175,20 @@ to = "dsl"
             assert_eq!(changes(&state, &file), [""; 0], "{all}");
         }
         let all = toml(&state(), true);
-        for line in ["granularity = \"connection\"", "down = \"auto\"", "strict = false"] {
+        for line in [
+            "granularity = \"connection\"",
+            "down = \"auto\"",
+            "strict = false",
+        ] {
             assert!(all.contains(line), "{line}");
         }
     }
 
     #[test]
     fn any_name_is_read_back() {
-        for name in ["#", "a#b", "it's", "''", "\"", "a\\b", "$x", "\u{e9}", "=", "[x]", "0x7"] {
+        for name in [
+            "#", "a#b", "it's", "''", "\"", "a\\b", "$x", "\u{e9}", "=", "[x]", "0x7",
+        ] {
             let state = State {
                 config: defaults(),
                 wans: vec![wan(name, 1, name)],

@@ -82,7 +82,11 @@ impl Selectors {
         ];
         let others = others.into_iter().filter(|is_given| *is_given).count();
         let bits = len(self.src) + len(self.dst);
-        (self.pref.unwrap_or(POLICY_PREF), Reverse(bits), Reverse(others))
+        (
+            self.pref.unwrap_or(POLICY_PREF),
+            Reverse(bits),
+            Reverse(others),
+        )
     }
 
     pub fn attrs(&self) -> Vec<DefaultNla> {
@@ -141,7 +145,9 @@ impl Selectors {
     pub fn options(&self) -> String {
         let pref = self.pref.filter(|pref| *pref != POLICY_PREF);
         let pref = pref.map(|pref| format!("--pref {pref}"));
-        let given = self.given().map(|(_, option, value)| format!("{option} {value}"));
+        let given = self
+            .given()
+            .map(|(_, option, value)| format!("{option} {value}"));
         pref.into_iter().chain(given).collect::<Vec<_>>().join(" ")
     }
 

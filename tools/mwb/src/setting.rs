@@ -28,9 +28,24 @@ pub const CONFIG: [Setting; 8] = [
 /// All but its name and its number, which cannot be changed.
 pub const WAN: [Setting; 6] = [
     Setting::new(Kind::Device, "dev", A_WAN_DEV, 0),
-    learned(Kind::Address, "gateway", A_WAN_GATEWAY4, A_WAN_GATEWAY_LEARNED),
-    learned(Kind::Rate, "up", A_WAN_UP_CAPACITY_BPS, A_WAN_UP_CAPACITY_LEARNED),
-    learned(Kind::Rate, "down", A_WAN_DOWN_CAPACITY_BPS, A_WAN_DOWN_CAPACITY_LEARNED),
+    learned(
+        Kind::Address,
+        "gateway",
+        A_WAN_GATEWAY4,
+        A_WAN_GATEWAY_LEARNED,
+    ),
+    learned(
+        Kind::Rate,
+        "up",
+        A_WAN_UP_CAPACITY_BPS,
+        A_WAN_UP_CAPACITY_LEARNED,
+    ),
+    learned(
+        Kind::Rate,
+        "down",
+        A_WAN_DOWN_CAPACITY_BPS,
+        A_WAN_DOWN_CAPACITY_LEARNED,
+    ),
     Setting::new(Kind::Number(1, TIER_MAX), "tier", A_WAN_TIER, 1),
     one_of("admin", A_WAN_ADMIN, &WAN_ADMIN_NAMES),
 ];
@@ -382,7 +397,10 @@ mod tests {
         let wan = crate::wan_set::Args::augment_args(clap::Command::new("set"));
         let names = |command: &clap::Command, but: &str| {
             let longs = command.get_arguments().filter_map(|arg| arg.get_long());
-            let mut names: Vec<_> = longs.filter(|long| *long != but).map(String::from).collect();
+            let mut names: Vec<_> = longs
+                .filter(|long| *long != but)
+                .map(String::from)
+                .collect();
             names.sort();
             names
         };

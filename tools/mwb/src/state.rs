@@ -35,7 +35,10 @@ impl State {
         let groups = client.dump(CMD_GROUP_GET)?;
         let policies = client.dump(CMD_POLICY_GET)?;
         Ok(Self {
-            config: values(&setting::CONFIG, config.first().map_or(&[], |reply| &reply.0)),
+            config: values(
+                &setting::CONFIG,
+                config.first().map_or(&[], |reply| &reply.0),
+            ),
             wans: client.dump(CMD_WAN_GET)?.iter().map(Wan::read).collect(),
             groups: groups.iter().map(|reply| Group::parse(&reply.0)).collect(),
             policies: policies
@@ -55,8 +58,12 @@ impl Wan {
         let attrs: HashMap<_, _> = attributes(&reply.0).collect();
         let value = |kind| attrs.get(&kind).copied();
         Self {
-            name: value(A_WAN_NAME).map(message::read_string).unwrap_or_default(),
-            id: value(A_WAN_ID).and_then(message::read_u32).unwrap_or_default(),
+            name: value(A_WAN_NAME)
+                .map(message::read_string)
+                .unwrap_or_default(),
+            id: value(A_WAN_ID)
+                .and_then(message::read_u32)
+                .unwrap_or_default(),
             values: values(&setting::WAN, &reply.0),
         }
     }
@@ -77,7 +84,10 @@ pub fn dev<'a>(values: impl IntoIterator<Item = &'a Value>) -> Option<&'a str> {
 
 fn values(settings: &[Setting], attrs: &[u8]) -> Vec<Option<Value>> {
     let attrs = attributes(attrs).collect();
-    settings.iter().map(|setting| setting.read(&attrs)).collect()
+    settings
+        .iter()
+        .map(|setting| setting.read(&attrs))
+        .collect()
 }
 
 #[cfg(test)]

@@ -27,22 +27,57 @@ pub fn table<const N: usize>(
     columns: [Column; N],
     rows: impl Iterator<Item = [String; N]>,
 ) -> String {
-    let mut lines = vec![columns.map(Column::head)];
-    lines.extend(rows.map(|row| row.map(|cell| printable(&cell))));
-    let mut widths = [0; N];
-    for line in &lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = cell.chars().count().max(*width);
+    let mut table = Growing::new(columns);
+    rows.for_each(|row| table.push(row));
+    table.take()
+}
+
+/// A table of any length, of which a part is taken now and then: the columns are as wide as its widest cell,
+/// and those of all parts before.
+pub struct Growing<const N: usize> {
+    columns: [Column; N],
+    widths: [usize; N],
+    lines: Vec<[String; N]>,
+}
+
+impl<const N: usize> Growing<N> {
+    /// Lines that make up a part.
+    const PART: usize = 1000;
+
+    pub fn new(columns: [Column; N]) -> Self {
+        Self {
+            columns,
+            widths: [0; N],
+            lines: vec![columns.map(Column::head)],
         }
     }
-    let padded = |line: &[String; N]| {
-        let cells = columns.iter().zip(line).zip(widths);
+
+    pub fn push(&mut self, row: [String; N]) {
+        self.lines.push(row.map(|cell| printable(&cell)));
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.lines.len() > Self::PART
+    }
+
+    /// What has come since this was called last.
+    pub fn take(&mut self) -> String {
+        let lines = std::mem::take(&mut self.lines);
+        for line in &lines {
+            for (width, cell) in self.widths.iter_mut().zip(line) {
+                *width = cell.chars().count().max(*width);
+            }
+        }
+        lines.iter().map(|line| self.padded(line)).collect()
+    }
+
+    fn padded(&self, line: &[String; N]) -> String {
+        let cells = self.columns.iter().zip(line).zip(self.widths);
         let cells: Vec<_> = cells
             .map(|((column, cell), width)| column.pad(cell, width))
             .collect();
         cells.join("  ").trim_end().to_string() + "\n"
-    };
-    lines.iter().map(padded).collect()
+    }
 }
 
 /// The name of a device may hold anything but white space, even what a terminal obeys.
@@ -65,6 +100,16 @@ mod tests {
             ),
             "K      N  LAST\na      1  x\nbcdé  22  ?[2J\n"
         );
+    }
+
+    #[test]
+    fn is_taken_in_parts() {
+        let mut table = Growing::new([Column::Left("K"), Column::Right("N")]);
+        table.push(["long".into(), "1".into()]);
+        assert_eq!(table.take(), "K     N\nlong  1\n");
+        table.push(["a".into(), "22".into()]);
+        assert_eq!(table.take(), "a     22\n");
+        assert_eq!(table.take(), "");
     }
 
     #[test]

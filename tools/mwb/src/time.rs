@@ -30,6 +30,15 @@ pub fn display(seconds: u32) -> String {
     }
 }
 
+/// The time in whole units of the largest that fits: for people.
+pub fn rough(seconds: u32) -> String {
+    let units = [("d", 24 * 60 * 60), ("h", 60 * 60), ("m", 60), ("s", 1)];
+    let fitting = units.into_iter().find(|(_, factor)| seconds >= *factor);
+    fitting.map_or("0s".into(), |(unit, factor)| {
+        format!("{}{unit}", seconds / factor)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +54,13 @@ mod tests {
         ] {
             assert_eq!(display(seconds), text);
             assert_eq!(parse(text), Ok(seconds));
+        }
+    }
+
+    #[test]
+    fn rough_is_short() {
+        for (seconds, text) in [(0, "0s"), (59, "59s"), (119, "1m"), (431_999, "4d")] {
+            assert_eq!(rough(seconds), text);
         }
     }
 
