@@ -259,10 +259,11 @@ pub const A_WAN_REASON: u16 = 21;
 pub const A_WAN_OLD_STATE: u16 = 22;
 /// When the state changed last, in nanoseconds since 1970 (CLOCK_REALTIME).
 pub const A_WAN_CHANGED_NS: u16 = 23;
-/// The upload capacity was not given.
-pub const A_WAN_UP_CAPACITY_LEARNED: u16 = 24;
-/// The download capacity was not given.
-pub const A_WAN_DOWN_CAPACITY_LEARNED: u16 = 25;
+/// The upload capacity that was given, in bits per second; absent if none was. Where more has been
+/// seen since, up-capacity-bps is more.
+pub const A_WAN_UP_GIVEN_BPS: u16 = 24;
+/// The download capacity that was given, in bits per second; as up-given-bps.
+pub const A_WAN_DOWN_GIVEN_BPS: u16 = 25;
 /// Highest attribute of this set.
 pub const A_WAN_MAX: u16 = 25;
 /// Names of the attributes, from number 1 on.
@@ -290,8 +291,8 @@ pub const A_WAN_NAMES: [&str; 25] = [
     "reason",
     "old-state",
     "changed-ns",
-    "up-capacity-learned",
-    "down-capacity-learned",
+    "up-given-bps",
+    "down-given-bps",
 ];
 
 /// Name of the group; like that of a WAN, and not that of one.

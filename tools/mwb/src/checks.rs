@@ -349,18 +349,20 @@ pub fn capacity(facts: &Facts) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     for wan in &instance.wans {
-        for (option, attr, is_bps) in [
-            ("up", A_WAN_UP_CAPACITY_BPS, wan.up_bps),
-            ("down", A_WAN_DOWN_CAPACITY_BPS, wan.down_bps),
+        for (option, attr, seen_bps) in [
+            ("up", A_WAN_UP_CAPACITY_BPS, wan.up_capacity_bps),
+            ("down", A_WAN_DOWN_CAPACITY_BPS, wan.down_capacity_bps),
         ] {
+            // The module believes what it sees. A burst may well be a little more.
+            let is_more = |given_bps: &u64| seen_bps.is_some_and(|seen| seen / 11 > given_bps / 10);
             let given = instance.given_bps(&wan.name, attr);
-            // A burst may well be a little more.
-            let Some(given_bps) = given.filter(|bps| is_bps / 11 > bps / 10) else {
+            let (Some(seen_bps), Some(given_bps)) = (seen_bps, given.filter(is_more)) else {
                 continue;
             };
-            let (is, given) = (rate::display(is_bps), rate::display(given_bps));
-            let text = format!("it carries {is} {option}, but is said to carry {given}");
-            let rest = format!("wan set {} --{option} auto", quoted(&wan.name));
+            let (seen, given) = (rate::display(seen_bps), rate::display(given_bps));
+            let text = format!("it has carried {seen} {option}, but is said to carry {given}");
+            let right = rate::exact(seen_bps.next_multiple_of(100_000));
+            let rest = format!("wan set {} --{option} {right}", quoted(&wan.name));
             let finding = Finding::new(Error, "capacity", text).of(&wan.name);
             findings.push(finding.mend(facts.own("mwb", &rest)));
         }
@@ -790,21 +792,25 @@ mod tests {
 
     #[test]
     fn capacities() {
-        let at = |up_bps: u64, given_bps: u64| {
+        let at = |seen_bps: Option<u64>, given_bps: u64| {
             found(|facts| {
                 let instance = instance(facts);
-                instance.wans[0].up_bps = up_bps;
+                instance.wans[0].up_capacity_bps = seen_bps;
                 let at = setting::WAN.iter().position(|s| s.name == "up").unwrap();
                 instance.state.wans[0].values[at] = Some(Value::Number(given_bps));
             })
         };
         assert_eq!(
-            at(20_000_000, 10_000_000),
-            ["error: a: it carries 20Mbit up, but is said to carry 10Mbit: mwb wan set a --up auto"]
+            at(Some(20_012_345), 10_000_000),
+            ["error: a: it has carried 20Mbit up, but is said to carry 10Mbit: mwb wan set a --up 20100kbit"]
         );
-        assert_eq!(at(10_500_000, 10_000_000), [""; 0]);
-        // Learned.
-        assert_eq!(at(20_000_000, 0), [""; 0]);
+        for (seen_bps, given_bps) in [
+            (Some(10_500_000), 10_000_000),
+            (Some(20_000_000), 0),
+            (None, 0),
+        ] {
+            assert_eq!(at(seen_bps, given_bps), [""; 0]);
+        }
     }
 
     #[test]

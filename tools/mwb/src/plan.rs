@@ -302,8 +302,12 @@ impl<'a> Planner<'a> {
             .iter()
             .any(|step| matches!(step.action, Action::Policies(_)));
         if !changes.is_empty() || removed {
+            let mut said: Vec<_> = changes.iter().map(Change::to_string).collect();
+            let done = self.plan.steps.iter().flat_map(|step| &step.lines);
+            let done: HashSet<_> = done.collect();
+            said.retain(|line| !done.contains(line));
             let step = Step {
-                lines: changes.iter().map(Change::to_string).collect(),
+                lines: said,
                 action: Action::Policies(policy_file::File {
                     name: self.file.name.clone(),
                     lines: lines.collect(),
@@ -548,7 +552,7 @@ pub mod tests {
                 "- wan b",
                 "~ config: mark-mask 0xff000000 -> 0x0000ff00",
                 "+ wan c: id 3, dev eth3",
-                "- policy --dscp 1 --to a; - policy --dscp 2 --to b; - policy --dscp 3 --to both",
+                "- policy --dscp 3 --to both",
                 "- group both",
             ]
         );

@@ -28,28 +28,17 @@ pub const CONFIG: [Setting; 8] = [
 /// All but its name and its number, which cannot be changed.
 pub const WAN: [Setting; 6] = [
     Setting::new(Kind::Device, "dev", A_WAN_DEV, 0),
-    learned(
-        Kind::Address,
-        "gateway",
-        A_WAN_GATEWAY4,
-        A_WAN_GATEWAY_LEARNED,
-    ),
-    learned(
-        Kind::Rate,
-        "up",
-        A_WAN_UP_CAPACITY_BPS,
-        A_WAN_UP_CAPACITY_LEARNED,
-    ),
-    learned(
-        Kind::Rate,
-        "down",
-        A_WAN_DOWN_CAPACITY_BPS,
-        A_WAN_DOWN_CAPACITY_LEARNED,
-    ),
+    GATEWAY,
+    capacity("up", A_WAN_UP_CAPACITY_BPS, A_WAN_UP_GIVEN_BPS),
+    capacity("down", A_WAN_DOWN_CAPACITY_BPS, A_WAN_DOWN_GIVEN_BPS),
     Setting::new(Kind::Number(1, TIER_MAX), "tier", A_WAN_TIER, 1),
     one_of("admin", A_WAN_ADMIN, &WAN_ADMIN_NAMES),
 ];
 
+const GATEWAY: Setting = Setting {
+    learned: Some(A_WAN_GATEWAY_LEARNED),
+    ..Setting::new(Kind::Address, "gateway", A_WAN_GATEWAY4, 0)
+};
 const RULE_PREFS: Kind = Kind::Number(1, 32_000);
 const TABLES: Kind = Kind::Number(256, 4_000_000_000);
 
@@ -58,7 +47,9 @@ const AUTO: &str = "auto";
 
 pub struct Setting {
     pub name: &'static str,
+    /// In requests, and as the kernel reports it.
     pub attr: u16,
+    reported: u16,
     pub kind: Kind,
     /// Of what is a number.
     default: u32,
@@ -95,6 +86,7 @@ impl Setting {
         Self {
             name,
             attr,
+            reported: attr,
             kind,
             default,
             learned: None,
@@ -113,7 +105,7 @@ impl Setting {
     /// What the kernel reports; None if it does not know the setting.
     pub fn read(&self, attrs: &HashMap<u16, &[u8]>) -> Option<Value> {
         let auto = self.learned.is_some_and(|flag| attrs.contains_key(&flag));
-        let value = attrs.get(&self.attr).filter(|_| !auto);
+        let value = attrs.get(&self.reported).filter(|_| !auto);
         let number = match (self.kind, value) {
             (Kind::Device, value) => return Some(Value::Text(message::read_string(value?))),
             (Kind::Address | Kind::Rate, None) => 0,
@@ -218,10 +210,11 @@ const fn numbering(kind: Kind, name: &'static str, attr: u16, default: u32) -> S
     }
 }
 
-const fn learned(kind: Kind, name: &'static str, attr: u16, flag: u16) -> Setting {
+/// What a line can carry may be more than was said; that is told apart.
+const fn capacity(name: &'static str, attr: u16, given: u16) -> Setting {
     Setting {
-        learned: Some(flag),
-        ..Setting::new(kind, name, attr, 0)
+        reported: given,
+        ..Setting::new(Kind::Rate, name, attr, 0)
     }
 }
 
@@ -274,11 +267,21 @@ impl fmt::Debug for Setting {
 mod tests {
     use super::*;
     use crate::message::{attributes, emitted};
+    use netlink_packet_core::Nla;
 
     fn by_name(name: &str) -> &'static Setting {
         static ALL: [&[Setting]; 2] = [&CONFIG, &WAN];
         let mut all = ALL.into_iter().flatten();
         all.find(|setting| setting.name == name).unwrap()
+    }
+
+    /// What the kernel reports when it was told a value.
+    fn reported(setting: &Setting, value: &Value) -> Option<Value> {
+        let told = setting.attr(value);
+        let mut bytes = vec![0; told.value_len()];
+        told.emit_value(&mut bytes);
+        let bytes = emitted(&[DefaultNla::new(setting.reported, bytes)]);
+        setting.read(&attributes(&bytes).collect())
     }
 
     #[test]
@@ -298,8 +301,7 @@ mod tests {
             let value = setting.parse(written).unwrap();
             assert_eq!(setting.text(&value), written);
             assert_eq!(setting.toml(&value), format!("{written:?}"));
-            let bytes = emitted(&[setting.attr(&value)]);
-            assert_eq!(setting.read(&attributes(&bytes).collect()), Some(value));
+            assert_eq!(reported(setting, &value), Some(value));
         }
         for (name, number, written) in [
             ("mark-mask", 0xff00, "0x0000ff00"),
@@ -310,8 +312,7 @@ mod tests {
             let setting = by_name(name);
             let value = setting.number(number).unwrap();
             assert_eq!(setting.toml(&value), written);
-            let bytes = emitted(&[setting.attr(&value)]);
-            assert_eq!(setting.read(&attributes(&bytes).collect()), Some(value));
+            assert_eq!(reported(setting, &value), Some(value));
         }
     }
 

@@ -120,8 +120,8 @@ pub mod tests {
         let texts: Vec<_> = texts
             .map(|(setting, value)| setting.text(value.as_ref().unwrap()))
             .collect();
-        // Its gateway is learned.
-        assert_eq!(texts, ["eth1", "auto", "5mbit", "20mbit", "2", "enabled"]);
+        // Its gateway and its capacities are learned.
+        assert_eq!(texts, ["eth1", "auto", "auto", "auto", "2", "enabled"]);
     }
 
     #[test]
