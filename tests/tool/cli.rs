@@ -270,8 +270,14 @@ fn configuration_that_is_wrong_exits_2() {
     fails("apply /mwb-absent", 2, "cannot read /mwb-absent");
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mwb.toml");
     for (text, words) in [
-        (&b"[wan.dsl]\ndev = \"ppp0\"\nup = \"fast\"\n"[..], "mwb.toml:3:6: up: "),
-        (b"[wan.dsl]\n\n[[policy]]\nto = \"cable\"\n", "mwb.toml:1:6: wan dsl has no dev\nmwb: "),
+        (
+            &b"[wan.dsl]\ndev = \"ppp0\"\nup = \"fast\"\n"[..],
+            "mwb.toml:3:6: up: ",
+        ),
+        (
+            b"[wan.dsl]\n\n[[policy]]\nto = \"cable\"\n",
+            "mwb.toml:1:6: wan dsl has no dev\nmwb: ",
+        ),
         (b"# \n\xff", "mwb.toml:2: the line is not UTF-8\n"),
     ] {
         fs::write(&file, text).unwrap();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What of a ruleset concerns the lines: who translates, who writes marks, who uses labels. Read from
-//! `nft -j list ruleset` (libnftables-json(5)).
+//! `nft -j -t list ruleset` (libnftables-json(5)).
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -60,7 +60,7 @@ impl Nft {
     /// None if there is no nft; an error if it says nothing useful.
     pub fn read() -> Result<Option<Self>, String> {
         let mut command = Command::new("nft");
-        let run = match command.args(["-j", "list", "ruleset"]).output() {
+        let run = match command.args(["-j", "-t", "list", "ruleset"]).output() {
             Ok(run) => run,
             Err(_) => return Ok(None),
         };
