@@ -451,6 +451,17 @@ to = "main"
     }
 
     #[test]
+    fn the_example_is_a_file() {
+        let file = parsed(include_str!("../example.toml"));
+        let counts = [file.wans.len(), file.groups.len(), file.policies.len()];
+        assert_eq!(counts, [3, 1, 5]);
+        assert!(
+            file.config.iter().all(Option::is_some),
+            "a setting is missing there"
+        );
+    }
+
+    #[test]
     fn nothing_is_a_file() {
         for text in [
             "",

@@ -189,10 +189,6 @@ pub fn nat(facts: &Facts) -> Vec<Finding> {
             (Cover::No, None) if has_private => {
                 format!("nothing translates what leaves through {}", wan.dev)
             }
-            (Cover::Maybe, None) if facts.nft.is_none() && has_private => {
-                let text = "whether it is translated was not checked, for there is no nft";
-                return Some(Finding::new(Note, "nat", text).of(&wan.name));
-            }
             _ => return None,
         };
         let nft = facts.nft.as_ref().map(|nft| nft.masquerade(&wan.dev));
@@ -705,12 +701,8 @@ mod tests {
         let left =
             "a connection from 10.0.0.2 to 198.51.100.1 left untranslated, and got no answer";
         assert_eq!(bare(false), [format!("error: b: {left}: {mend}")]);
-        assert_eq!(
-            found(|facts| facts.nft = None),
-            ["a", "b"].map(|wan| format!(
-                "note: {wan}: whether it is translated was not checked, for there is no nft"
-            ))
-        );
+        // What could not be seen is said elsewhere.
+        assert_eq!(found(|facts| facts.nft = None), [""; 0]);
         let empty = found(|facts| facts.nft = Some(Nft::default()));
         assert_eq!(empty.len(), 2);
     }

@@ -28,7 +28,7 @@ pub struct Facts {
     pub routes: Vec<Route>,
     /// By their paths below /proc/sys/net/ipv4.
     pub sysctls: HashMap<String, u32>,
-    /// None without nft.
+    /// None if it could not be read.
     pub nft: Option<Nft>,
     /// What could not be looked at, and why.
     pub unseen: Vec<String>,
@@ -72,8 +72,11 @@ impl Facts {
         };
         facts.read_sysctls();
         match Nft::read() {
-            Ok(nft) => facts.nft = nft,
-            Err(why) => unseen.push(format!("the ruleset was not checked: {why}")),
+            Ok(nft) => facts.nft = Some(nft),
+            Err(why) => {
+                let text = "who translates and who writes marks was not checked";
+                unseen.push(format!("{text}: {why}"));
+            }
         }
         let names = fs::read_to_string("/proc/net/ip_tables_names").unwrap_or_default();
         facts.has_legacy_nat = names.lines().any(|name| name == "nat");

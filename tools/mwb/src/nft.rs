@@ -3,6 +3,7 @@
 //! What of a ruleset concerns the lines: who translates, who writes marks, who uses labels. Read from
 //! `nft -j -t list ruleset` (libnftables-json(5)).
 
+use crate::extack::errno_text;
 use serde::Deserialize;
 use serde_json::Value;
 use std::process::Command;
@@ -57,20 +58,15 @@ pub enum Mark {
 }
 
 impl Nft {
-    /// None if there is no nft; an error if it says nothing useful.
-    pub fn read() -> Result<Option<Self>, String> {
+    pub fn read() -> Result<Self, String> {
         let mut command = Command::new("nft");
-        let run = match command.args(["-j", "-t", "list", "ruleset"]).output() {
-            Ok(run) => run,
-            Err(_) => return Ok(None),
-        };
-        let text = String::from_utf8_lossy(&run.stdout);
-        match run.status.success() {
-            true => Self::parse(&text).map(Some),
-            false => Err(String::from_utf8_lossy(&run.stderr)
-                .trim()
-                .replace('\n', " ")),
+        let run = command.args(["-j", "-t", "list", "ruleset"]).output();
+        let run = run.map_err(|why| format!("nft: {}", errno_text(why)))?;
+        if run.status.success() {
+            return Self::parse(&String::from_utf8_lossy(&run.stdout));
         }
+        let why = String::from_utf8_lossy(&run.stderr);
+        Err(format!("nft: {}", why.lines().next().unwrap_or_default()))
     }
 
     pub fn parse(text: &str) -> Result<Self, String> {
