@@ -110,8 +110,11 @@ impl Capacity {
     pub(crate) fn learn(&mut self, sample: Sample) {
         let keep = keep(sample.ns, Self::SUSTAINED_MS);
         self.sustained_bps = average(self.sustained_bps, sample.bps(), keep);
-        let samples = Self::FORGET_NS / sample.ns.clamp(1, Self::FORGET_NS);
-        let left = self.best_bps.saturating_sub(self.best_bps / samples);
+        let samples = Self::FORGET_NS
+            .checked_div(sample.ns)
+            .unwrap_or(Self::FORGET_NS);
+        let forgotten = self.best_bps.checked_div(samples).unwrap_or(self.best_bps);
+        let left = self.best_bps.saturating_sub(forgotten);
         self.best_bps = left.max(self.sustained_bps);
     }
 }
