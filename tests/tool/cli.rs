@@ -140,6 +140,13 @@ fn wrong_usage_exits_1() {
         ("metrics --listen 9797", "9797"),
         ("metrics --listen localhost:9797", "localhost"),
         ("schema completion", "metrics"),
+        ("save x", "'x'"),
+        ("apply", "<FILE>"),
+        ("apply a b", "'b'"),
+        ("apply --dry", "--dry-run"),
+        ("doctor x", "'x'"),
+        ("connections x", "'x'"),
+        ("connections --wan", "--wan"),
         ("-n", "--netns"),
         ("completion", "SHELL"),
         ("completion sh", "bash"),
@@ -169,6 +176,10 @@ fn help_exits_0() {
         "top -h",
         "metrics -h",
         "schema -h",
+        "save -h",
+        "apply -h",
+        "doctor -h",
+        "connections -h",
         "-V",
     ] {
         let run = mwb(line);
@@ -237,6 +248,12 @@ fn kernel_without_mwb_exits_2() {
             "policy del --pref 9 --strict",
             "policy replace -",
             "policy flush",
+            "save",
+            "save --all",
+            "apply -",
+            "apply --dry-run -",
+            "connections",
+            "-j connections --wan dsl",
             "config set --granularity pair --pair-timeout 10m --last-resort unreachable",
             "config set --on-down hold --failback pairs",
             "config set --mark-mask 0xff00 --rule-pref 100 --table 500",
@@ -270,6 +287,46 @@ fn file_that_is_wrong_exits_2() {
         fs::write(&file, text).unwrap();
         fails(&format!("policy replace {}", file.display()), 2, words);
     }
+}
+
+#[test]
+fn configuration_that_is_wrong_exits_2() {
+    fails("apply /mwb-absent", 2, "cannot read /mwb-absent");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mwb.toml");
+    for (text, words) in [
+        (
+            &b"[wan.dsl]\ndev = \"ppp0\"\nup = \"fast\"\n"[..],
+            "mwb.toml:3:6: up: ",
+        ),
+        (
+            b"[wan.dsl]\n\n[[policy]]\nto = \"cable\"\n",
+            "mwb.toml:1:6: wan dsl has no dev\nmwb: ",
+        ),
+        (b"# \n\xff", "mwb.toml:2: the line is not UTF-8\n"),
+    ] {
+        fs::write(&file, text).unwrap();
+        // Without the kernel as well.
+        for how in ["", "--dry-run "] {
+            fails(&format!("apply {how}{}", file.display()), 2, words);
+        }
+    }
+}
+
+/// Whatever it finds here; without the module, that is an error.
+#[test]
+fn doctor_exits_1_when_something_is_wrong() {
+    let run = mwb("doctor");
+    let findings = text(&run.stdout);
+    if !Path::new("/sys/module/mwb").exists() {
+        let first = "error: the kernel has no mwb: modprobe mwb\n";
+        assert!(findings.starts_with(first), "{findings}");
+    }
+    let is_wrong = findings.lines().any(|line| line.starts_with("error: "));
+    assert_eq!(run.status.code(), Some(i32::from(is_wrong)), "{findings}");
+    let json = mwb("-j doctor");
+    assert_eq!(json.status.code(), run.status.code());
+    let rows: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(rows.as_array().unwrap().len(), findings.lines().count());
 }
 
 #[test]
@@ -307,6 +364,9 @@ fn completions_know_the_options() {
             "ascii",
             "schema",
             "color",
+            "dry-run",
+            "doctor",
+            "connections",
         ] {
             assert!(text(&run.stdout).contains(word), "{shell}: {word}");
         }

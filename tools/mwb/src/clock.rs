@@ -26,6 +26,11 @@ impl Time {
         self.0.as_microsecond() as f64 / 1e6
     }
 
+    /// Nanoseconds since 1970; 0 before.
+    pub fn ns(self) -> u64 {
+        u64::try_from(self.0.as_nanosecond()).unwrap_or(0)
+    }
+
     /// As `ip -ts monitor` prints it.
     pub fn text(self, zone: TimeZone) -> String {
         let zoned = self.0.to_zoned(zone);

@@ -12,8 +12,8 @@ use serde::Serialize;
 
 #[derive(Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Group {
-    name: String,
-    wans: Vec<String>,
+    pub name: String,
+    pub wans: Vec<String>,
 }
 
 impl Group {

@@ -6,30 +6,44 @@
 
 mod answer;
 mod bar;
+mod apply;
+mod apply_check;
+mod apply_file;
+mod checks;
 mod clock;
 mod completion;
 mod config;
 mod config_set;
 mod devices;
+mod connections;
+mod conntrack;
+mod difference;
+mod doctor;
 mod dscp;
+mod dump;
 mod event;
 mod events;
 mod explain;
 mod extack;
+mod facts;
 mod family;
+mod finding;
 mod group_del;
 mod group_set;
 mod group_show;
 mod history;
 mod http;
 mod live;
+mod marks;
 mod message;
 mod metrics;
 mod monitor;
 mod netlink;
 mod netns;
+mod nft;
 mod one_of;
 mod output;
+mod plan;
 mod policy;
 mod policy_add;
 mod policy_del;
@@ -43,8 +57,12 @@ mod proto;
 mod rate;
 mod schema;
 mod screen;
+mod rtnetlink;
+mod save;
 mod selectors;
+mod setting;
 mod show;
+mod state;
 mod stats;
 mod table;
 mod terminal;
@@ -66,9 +84,11 @@ use clap::{Args, Parser, Subcommand};
 use netlink::Client;
 use output::Output;
 use policy_file::File;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 use terminal::Colour;
+
+const SUCCESS: ExitCode = ExitCode::SUCCESS;
 
 /// Spreads connections over several WANs.
 #[derive(Parser)]
@@ -122,6 +142,14 @@ enum Command {
         #[command(subcommand)]
         verb: Option<Config>,
     },
+    /// Print the configuration as a file
+    Save(save::Args),
+    /// Change the configuration to that of a file
+    Apply(apply::Args),
+    /// Show the live connections of the WANs
+    Connections(connections::Args),
+    /// Find what is wrong, and say what mends it
+    Doctor(doctor::Args),
     /// Show the WANs and their use (the default)
     Show(show::Args),
     /// Show the counters of the namespace
@@ -200,12 +228,28 @@ fn checked(cli: Cli) -> Result<Cli, clap::Error> {
     Ok(cli)
 }
 
-fn run(cli: Cli) -> Result<(), String> {
-    if let Some(Command::Completion(args)) = cli.command {
-        return completion::run(args);
-    }
-    if let Some(Command::Schema(args)) = cli.command {
-        return schema::run(args);
+/// Connects to the kernel, in a network namespace if one is named.
+fn connect(netns: Option<&OsStr>) -> Result<Client, String> {
+    netns.map_or(Ok(()), netns::enter)?;
+    Client::open()
+}
+
+fn run(cli: Cli) -> Result<ExitCode, String> {
+    let netns = cli.netns.as_deref();
+    let output = Output {
+        json: cli.json,
+        pretty: cli.pretty,
+        colour: cli.color.wanted(),
+    };
+    match cli.command {
+        Some(Command::Schema(args)) => return schema::run(args).map(|()| SUCCESS),
+        Some(Command::Completion(args)) => return completion::run(args).map(|()| SUCCESS),
+        Some(Command::Apply(args)) => return apply::run(args, netns, output).map(|()| SUCCESS),
+        Some(Command::Doctor(_)) => {
+            let is_well = doctor::run(netns, output)?;
+            return Ok(if is_well { SUCCESS } else { ExitCode::from(1) });
+        }
+        _ => {}
     }
     // A file that is wrong is wrong without the kernel.
     let file = match &cli.command {
@@ -214,15 +258,7 @@ fn run(cli: Cli) -> Result<(), String> {
         }) => File::read(&args.file)?,
         _ => File::default(),
     };
-    if let Some(name) = &cli.netns {
-        netns::enter(name)?;
-    }
-    let output = Output {
-        json: cli.json,
-        pretty: cli.pretty,
-        colour: cli.color.wanted(),
-    };
-    let client = &mut Client::open()?;
+    let client = &mut connect(netns)?;
     match cli.command {
         Some(Command::Wan { verb: Some(verb) }) => match verb {
             Wan::Add(args) => wan_add::run(args, client),
@@ -247,6 +283,8 @@ fn run(cli: Cli) -> Result<(), String> {
             Some(Config::Set(args)) => config_set::run(args, client),
             Some(Config::Show) | None => config::run(client, output),
         },
+        Some(Command::Save(args)) => save::run(args, client),
+        Some(Command::Connections(args)) => connections::run(args, client, output),
         Some(Command::Show(args)) => show::run(args, client, output),
         Some(Command::Stats) => stats::run(client, output),
         Some(Command::Explain(args)) => explain::run(args, client, output),
@@ -255,6 +293,7 @@ fn run(cli: Cli) -> Result<(), String> {
         Some(Command::Metrics(args)) => metrics::run(args, output),
         _ => show::run(show::Args::default(), client, output),
     }
+    .map(|()| SUCCESS)
 }
 
 fn main() -> ExitCode {
@@ -266,13 +305,15 @@ fn main() -> ExitCode {
         }
         Err(help) => {
             let _ = output::write(help.to_string().as_bytes());
-            return ExitCode::SUCCESS;
+            return SUCCESS;
         }
     };
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(sentence) => {
-            eprintln!("mwb: {sentence}");
+            for line in sentence.lines() {
+                eprintln!("mwb: {line}");
+            }
             ExitCode::from(2)
         }
     }

@@ -55,7 +55,7 @@ impl Client {
         };
         let answer = self.exchange(request, NLM_F_ACK)?;
         if answer.errno == Some(ENOENT) {
-            return Err(format!("the kernel has no {family}: modprobe {family}"));
+            return Err(absent(family));
         }
         let replies = answer.result().map_err(|refusal| refusal.sentence)?;
         let mut families = replies.iter().filter_map(|reply| Family::parse(&reply.0));
@@ -130,6 +130,11 @@ impl Client {
             }
         }
     }
+}
+
+/// What is said when a family is not there.
+pub fn absent(family: &str) -> String {
+    format!("the kernel has no {family}: modprobe {family}")
 }
 
 fn socket() -> io::Result<Socket> {

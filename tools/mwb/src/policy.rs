@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 
-#[derive(clap::Args, Debug, Default, JsonSchema, PartialEq, Serialize)]
+#[derive(clap::Args, Clone, Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Policy {
     #[command(flatten)]
     #[serde(flatten)]

@@ -11,9 +11,10 @@ use crate::uapi::*;
 use netlink_packet_core::DefaultNla;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
+use std::cmp::Reverse;
 use std::fmt::Display;
 
-#[derive(clap::Args, Debug, Default, JsonSchema, PartialEq, Serialize)]
+#[derive(clap::Args, Clone, Debug, Default, JsonSchema, PartialEq, Eq, Hash, Serialize)]
 pub struct Selectors {
     /// Preference; the lowest one that matches wins
     #[arg(long, value_name = "N")]
@@ -67,6 +68,32 @@ impl Selectors {
         }
     }
 
+    /// What no two policies have in common.
+    pub fn key(&self) -> Self {
+        Self {
+            pref: self.pref.or(Some(POLICY_PREF)),
+            ..self.clone()
+        }
+    }
+
+    /// In this order policies are tried; those with the same rank in the order in which they were added.
+    pub fn rank(&self) -> (u32, Reverse<u32>, Reverse<usize>) {
+        let len = |prefix: Option<Prefix>| prefix.map_or(0, |prefix| prefix.len());
+        let others = [
+            self.iif.is_some(),
+            self.proto.is_some(),
+            self.dport.is_some(),
+            self.dscp.is_some(),
+        ];
+        let others = others.into_iter().filter(|is_given| *is_given).count();
+        let bits = len(self.src) + len(self.dst);
+        (
+            self.pref.unwrap_or(POLICY_PREF),
+            Reverse(bits),
+            Reverse(others),
+        )
+    }
+
     pub fn attrs(&self) -> Vec<DefaultNla> {
         let u32 = message::u32;
         let prefix = |prefix: Prefix, kind, len_kind| {
@@ -117,6 +144,16 @@ impl Selectors {
             dport: Ports::read(u32(A_POLICY_DPORT_MIN), u32(A_POLICY_DPORT_MAX)),
             dscp: u8(A_POLICY_DSCP),
         }
+    }
+
+    /// As options, as `mwb policy add` takes them; without a preference that is none.
+    pub fn options(&self) -> String {
+        let pref = self.pref.filter(|pref| *pref != POLICY_PREF);
+        let pref = pref.map(|pref| format!("--pref {pref}"));
+        let given = self
+            .given()
+            .map(|(_, option, value)| format!("{option} {value}"));
+        pref.into_iter().chain(given).collect::<Vec<_>>().join(" ")
     }
 
     /// Those that are given, but for the preference: the word of `ip rule`, the option, the value.

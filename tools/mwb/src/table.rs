@@ -126,6 +126,54 @@ pub fn table<const N: usize>(
     Table::new(columns, rows).to_string()
 }
 
+/// A table of any length, of which a part is taken now and then: the columns are as wide as its widest cell,
+/// and those of all parts before.
+pub struct Growing<const N: usize> {
+    columns: [Column; N],
+    widths: [usize; N],
+    lines: Vec<[Cell; N]>,
+}
+
+impl<const N: usize> Growing<N> {
+    /// Lines that make up a part.
+    const PART: usize = 1000;
+
+    pub fn new(columns: [Column; N]) -> Self {
+        Self {
+            columns,
+            widths: [0; N],
+            lines: vec![columns.map(Column::head)],
+        }
+    }
+
+    pub fn push(&mut self, row: [String; N]) {
+        self.lines.push(row.map(Cell::from));
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.lines.len() > Self::PART
+    }
+
+    /// What has come since this was called last.
+    pub fn take(&mut self) -> String {
+        let lines = std::mem::take(&mut self.lines);
+        for line in &lines {
+            for (width, cell) in self.widths.iter_mut().zip(line) {
+                *width = cell.width().max(*width);
+            }
+        }
+        lines.iter().map(|line| self.padded(line)).collect()
+    }
+
+    fn padded(&self, line: &[Cell; N]) -> String {
+        let cells = self.columns.iter().zip(line).zip(self.widths);
+        let cells: Vec<_> = cells
+            .map(|((column, cell), width)| column.pad(cell, width))
+            .collect();
+        cells.join("  ").trim_end().to_string() + "\n"
+    }
+}
+
 /// The name of a device may hold anything but white space, even what a terminal obeys.
 pub fn printable(text: &str) -> String {
     text.replace(char::is_control, "?")
@@ -146,6 +194,16 @@ mod tests {
             ),
             "K      N  LAST\na      1  x\nbcdé  22  ?[2J\n"
         );
+    }
+
+    #[test]
+    fn is_taken_in_parts() {
+        let mut table = Growing::new([Column::Left("K"), Column::Right("N")]);
+        table.push(["long".into(), "1".into()]);
+        assert_eq!(table.take(), "K     N\nlong  1\n");
+        table.push(["a".into(), "22".into()]);
+        assert_eq!(table.take(), "a     22\n");
+        assert_eq!(table.take(), "");
     }
 
     #[test]
