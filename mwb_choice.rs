@@ -51,7 +51,10 @@ pub(crate) enum Choice {
 pub(crate) enum Run {
     Real,
     /// Nothing is counted, placed or remembered.
-    Dry,
+    Dry {
+        /// Pairs tell who talks to whom.
+        knows_pairs: bool,
+    },
 }
 
 /// What chooses.
@@ -114,7 +117,7 @@ impl Chooser {
                     .map(|id| Choice::Wan(config.marks.of_policy(id))),
             };
             match (chosen, run) {
-                (_, Run::Dry) => {}
+                (_, Run::Dry { .. }) => {}
                 (Some(_), _) => policy.count(),
                 (None, _) => policy.count_missed(),
             }
@@ -144,12 +147,13 @@ impl Chooser {
             let Some(pairs) = pairs else {
                 return match run {
                     Run::Real => wans.pick(net, &config.choice, is_fit),
-                    Run::Dry => wans.best(net, &config.choice, is_fit),
+                    Run::Dry { .. } => wans.best(net, &config.choice, is_fit),
                 };
             };
             let key = mwb_pair::Key::of(new.flow);
-            if run == Run::Dry {
-                let of_pair = self.of_pair(net, wans, config, new, is_fit);
+            if let Run::Dry { knows_pairs } = run {
+                let of_pair = || self.of_pair(net, wans, config, new, is_fit);
+                let of_pair = knows_pairs.then(of_pair).flatten();
                 return of_pair.or_else(|| wans.best(net, &config.choice, is_fit));
             }
             let may_keep = |place| self.may_keep(net, wans, config, is_fit, place);

@@ -13,10 +13,14 @@ use crate::{
     mwb_genl_policy::write_policy,
     mwb_instance::Instance,
     mwb_nf::Path,
-    mwb_pick::Mode,
+    mwb_pick::{
+        Candidate,
+        Mode, //
+    },
     mwb_policy::{
         New,
-        Policy, //
+        Policy,
+        Wans as Ids, //
     },
     rust::{
         conntrack::Flow,
@@ -29,6 +33,7 @@ use crate::{
         netdev::{
             self,
             Held,
+            Led,
             Probe, //
         },
         netns::Net, //
@@ -46,9 +51,28 @@ pub(crate) struct Explain;
 /// A connection that there could be.
 struct Case {
     flow: Flow,
-    /// None for one of the router's own.
-    iif: Option<Held>,
+    /// The device that it comes in through; None for one of the router's own.
+    iif: Option<Found>,
     dscp: u8,
+    /// Where it goes without a mark.
+    led: Led,
+    /// Who asks may know of the connections of others.
+    is_of_admin: bool,
+}
+
+/// A device that there was a moment ago.
+struct Found {
+    ifindex: u32,
+    name: netdev::Name,
+}
+
+impl From<Held> for Found {
+    fn from(dev: Held) -> Self {
+        Self {
+            ifindex: dev.ifindex(),
+            name: dev.name(),
+        }
+    }
 }
 
 /// What would become of it.
@@ -58,6 +82,8 @@ struct Verdict {
     /// 0 if no WAN gets it.
     id: u8,
     policy: Option<Arc<Policy>>,
+    /// The WANs that the policy wants.
+    wanted: Option<Ids>,
 }
 
 impl Verdict {
@@ -67,7 +93,20 @@ impl Verdict {
             why,
             id: 0,
             policy: None,
+            wanted: None,
         }
+    }
+
+    /// Its route decides on a WAN.
+    fn by_route(id: u8) -> Self {
+        Self {
+            id,
+            ..Self::new(uapi::OUTCOME_WAN, uapi::WHY_ROUTE)
+        }
+    }
+
+    fn is_wanted(&self, id: u8) -> bool {
+        self.policy.is_none() || self.wanted.is_some_and(|wans| wans.contains(id))
     }
 }
 
@@ -79,14 +118,15 @@ impl Do for Explain {
         use uapi::*;
         let net = instance.net();
         let case = Case::of(net, request)?;
-        let oif = case.probe(0).oif(net);
-        let iif_name = case.iif.as_ref().map(|dev| dev.name());
-        let oif = oif.and_then(|ifindex| Held::by_index(net, ifindex));
+        let oif = match case.led {
+            Led::Out(ifindex) => Held::by_index(net, ifindex).map(Found::from),
+            _ => None,
+        };
         instance.with_router(|router| {
             let path = router.map(|router| router.path());
-            let verdict = match (path, &oif) {
-                (Some(path), Some(oif)) => path.explain(net, &case, oif.ifindex(), instance),
-                _ => Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
+            let verdict = match path {
+                Some(path) => path.explain(net, &case, instance),
+                None => Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
             };
             // As much as the names, numbers and headers of a WAN take, and of a policy.
             const ROOM: usize = 1024;
@@ -94,10 +134,10 @@ impl Do for Explain {
             let wans = path.map_or(0, |path| path.wans.settings().wans.len());
             let room = ROOM.saturating_add(wans.saturating_mul(PER_WAN));
             request.reply_of(room, |answer| {
-                let name = iif_name.as_ref().map_or(c"lo", |name| name.as_c_str());
-                answer.string(A_EXPLAIN_IIF, name)?;
+                let iif = case.iif.as_ref().map_or(c"lo", |dev| dev.name.as_c_str());
+                answer.string(A_EXPLAIN_IIF, iif)?;
                 if let Some(oif) = &oif {
-                    answer.string(A_EXPLAIN_OIF, oif.name().as_c_str())?;
+                    answer.string(A_EXPLAIN_OIF, oif.name.as_c_str())?;
                 }
                 answer.u32(A_EXPLAIN_OUTCOME, verdict.outcome)?;
                 answer.u32(A_EXPLAIN_WHY, verdict.why)?;
@@ -105,7 +145,7 @@ impl Do for Explain {
                     answer.nest(A_EXPLAIN_POLICY, |answer| write_policy(policy, answer))?;
                 }
                 match path {
-                    Some(path) => path.write_candidates(instance, &verdict, answer),
+                    Some(path) => path.write_candidates(net, &verdict, answer),
                     None => Ok(()),
                 }
             })
@@ -139,7 +179,7 @@ impl Case {
             }
         };
         let number = |id| request.u32(id).map(u16::try_from).transpose();
-        Ok(Self {
+        let mut case = Self {
             flow: Flow {
                 saddr,
                 daddr,
@@ -149,9 +189,13 @@ impl Case {
                 protocol: u8::try_from(request.u32(A_EXPLAIN_PROTO).unwrap_or(IPPROTO_TCP))?,
                 dport: number(A_EXPLAIN_DPORT)?,
             },
-            iif,
+            iif: iif.map(Found::from),
             dscp: u8::try_from(request.u32(A_EXPLAIN_DSCP).unwrap_or(0))?,
-        })
+            led: Led::Nowhere,
+            is_of_admin: request.is_of_admin(net),
+        };
+        case.led = case.probe(0).led(net);
+        Ok(case)
     }
 
     /// Its first packet, with this mark.
@@ -160,7 +204,7 @@ impl Case {
         Probe {
             saddr: self.flow.saddr,
             daddr: self.flow.daddr,
-            iif: self.iif.as_ref().map_or(LOOPBACK, |dev| dev.ifindex()),
+            iif: self.iif.as_ref().map_or(LOOPBACK, |dev| dev.ifindex),
             mark,
             dscp: self.dscp,
         }
@@ -170,88 +214,130 @@ impl Case {
 const IPPROTO_TCP: u32 = 6;
 
 impl Path {
-    /// What would become of a connection whose route leaves through the device `oif`.
-    fn explain(&self, net: &Net, case: &Case, oif: u32, instance: &Instance) -> Verdict {
-        use uapi::*;
-        if self.wans.by_ifindex(oif).is_none() {
-            // What comes in through a WAN is answered through it.
-            let from = case.iif.as_ref().map(|dev| dev.ifindex());
-            return match from.and_then(|ifindex| self.wans.by_ifindex(ifindex)) {
-                Some(id) => Verdict {
-                    id,
-                    ..Verdict::new(OUTCOME_WAN, WHY_ROUTE)
-                },
-                None => Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
-            };
+    /// The WAN that a packet with this mark is led to.
+    fn led_to(&self, net: &Net, case: &Case, mark: u32) -> Option<u8> {
+        match case.probe(mark).led(net) {
+            Led::Out(oif) => self.wans.by_ifindex(oif),
+            _ => None,
         }
+    }
+
+    /// The same steps as those of a packet, see [`crate::mwb_nf`].
+    fn explain(&self, net: &Net, case: &Case, instance: &Instance) -> Verdict {
+        use uapi::*;
+        let config = self.config();
+        let at = match case.led {
+            Led::Out(oif) => self.wans.by_ifindex(oif),
+            _ => None,
+        };
+        let is_any_routed = self.wans.candidates().any(|c| self.wans.is_routed(c.id));
+        let Some(at) = at else {
+            // What comes in through a WAN is answered through it.
+            let from = case.iif.as_ref().map(|dev| dev.ifindex);
+            let from = from.and_then(|ifindex| self.wans.by_ifindex(ifindex));
+            return match (from, case.led) {
+                (Some(id), _) => Verdict::by_route(id),
+                (None, Led::Nowhere) if is_any_routed => Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
+                // The default routes have gone with the WANs.
+                (None, Led::Nowhere) if config.is_unreachable_without_wan() => {
+                    Verdict::new(OUTCOME_UNREACHABLE, WHY_NONE)
+                }
+                (None, Led::Nowhere) => Verdict::new(OUTCOME_LAST_RESORT, WHY_NONE),
+                (None, _) => Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
+            };
+        };
+        if case.iif.is_none() {
+            // What has the address of a WAN stays there.
+            let owner = netdev::by_addr(net, case.flow.saddr);
+            let owner = owner.and_then(|ifindex| self.wans.by_ifindex(ifindex));
+            if let Some(id) = owner.filter(|id| *id != at) {
+                return Verdict::by_route(id);
+            }
+        }
+        let iif = case
+            .iif
+            .as_ref()
+            .map(|dev| Held::by_index(net, dev.ifindex));
+        let iif = match &iif {
+            Some(Some(dev)) => Some(&**dev),
+            // It has gone meanwhile.
+            Some(None) => return Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
+            None => None,
+        };
         let new = New {
             flow: &case.flow,
-            iif: case.iif.as_deref(),
+            iif,
             dscp: case.dscp,
         };
-        let policy = instance.with_policies(|policies| policies.find(&new).cloned());
-        let choice = self.chooser.choose(net, &self.wans, &new, false, Run::Dry);
+        let (policy, wanted) = instance.with_policies(|policies| {
+            let policy = policies.find(&new);
+            let wanted = policy.and_then(|policy| policies.wanted(policy));
+            (policy.cloned(), wanted)
+        });
         let is_strict = policy.as_ref().is_some_and(|p| p.is_strict);
+        let knows_pairs = case.is_of_admin;
+        let run = Run::Dry { knows_pairs };
+        let choice = self.chooser.choose(net, &self.wans, &new, false, run);
         let mut verdict = match choice {
             Choice::Wan(mark) => Verdict {
                 id: self.marks.id(mark),
-                ..Verdict::new(OUTCOME_WAN, self.why(net, &new, mark, instance))
+                ..Verdict::new(OUTCOME_WAN, WHY_ONLY)
             },
             Choice::Main => Verdict::new(OUTCOME_MAIN, WHY_POLICY),
             Choice::LastResort => Verdict::new(OUTCOME_LAST_RESORT, WHY_NONE),
             Choice::Nowhere if is_strict => Verdict::new(OUTCOME_UNREACHABLE, WHY_POLICY),
             Choice::Nowhere => Verdict::new(OUTCOME_UNREACHABLE, WHY_NONE),
         };
+        verdict.policy = policy;
+        verdict.wanted = wanted;
+        if let Choice::Wan(mark) = choice {
+            verdict.why = self.why(net, &new, mark, &verdict, knows_pairs);
+        }
         // A route that is more specific than a default has the last word; what must go nowhere finds no other.
-        let specific = case.probe(self.marks.nowhere()).oif(net);
-        let specific = specific.and_then(|oif| self.wans.by_ifindex(oif));
-        match (choice, specific) {
+        match (choice, self.led_to(net, case, self.marks.nowhere())) {
             (Choice::Wan(_), Some(id)) => (verdict.id, verdict.why) = (id, WHY_ROUTE),
             (Choice::Nowhere, Some(_)) => verdict = Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
             _ => {}
         }
-        verdict.policy = policy;
         verdict
     }
 
     /// What decided that a connection gets the WAN with this mark.
-    fn why(&self, net: &Net, new: &New<'_>, mark: u32, instance: &Instance) -> u32 {
+    fn why(
+        &self,
+        net: &Net,
+        new: &New<'_>,
+        mark: u32,
+        verdict: &Verdict,
+        knows_pairs: bool,
+    ) -> u32 {
         use uapi::*;
         let config = self.config();
         let id = self.marks.id(mark);
         let is_by_policy = mark == self.marks.of_policy(id);
-        let is_wanted = |id| !is_by_policy || instance.with_policies(|p| p.is_wanted(new, id));
-        let of_pair = self
-            .chooser
-            .of_pair(net, &self.wans, &config, new, &is_wanted);
-        if of_pair == Some(id) {
+        let is_fit = |id| !is_by_policy || verdict.is_wanted(id);
+        let of_pair = || self.chooser.of_pair(net, &self.wans, &config, new, &is_fit);
+        if knows_pairs && of_pair() == Some(id) {
             return WHY_PAIR;
         }
         let tier = self.wans.tier(id);
-        let mut others = self
-            .wans
-            .candidates()
-            .filter(|c| c.id != id && c.tier == tier);
-        if !others.any(|c| is_wanted(c.id) && self.wans.is_usable(net, c.id)) {
+        let mut others = self.wans.candidates();
+        let is_other = |c: &Candidate| c.id != id && c.tier == tier && is_fit(c.id);
+        if !others.any(|c| is_other(&c) && self.wans.is_usable(net, c.id)) {
             return if is_by_policy { WHY_POLICY } else { WHY_ONLY };
         }
+        let outlook = self.wans.outlook();
         match config.choice.mode {
             Mode::TwoChoices => WHY_TWO_CHOICES,
             Mode::Weighted => WHY_TURN,
-            Mode::Rate if self.wans.outlook().is_upload => WHY_UPLOAD,
-            Mode::Rate if self.wans.outlook().is_idle => WHY_CHANCE,
+            Mode::Rate if outlook.is_upload => WHY_UPLOAD,
+            Mode::Rate if outlook.is_idle => WHY_CHANCE,
             Mode::Rate => WHY_DOWNLOAD,
         }
     }
 
-    fn write_candidates(
-        &self,
-        instance: &Instance,
-        verdict: &Verdict,
-        answer: &mut Answer,
-    ) -> Result {
+    fn write_candidates(&self, net: &Net, verdict: &Verdict, answer: &mut Answer) -> Result {
         use uapi::*;
-        let net = instance.net();
         let outlook = self.wans.outlook();
         let settings = self.wans.settings();
         for wan in &settings.wans {
@@ -261,16 +347,13 @@ impl Path {
             let Some(candidate) = self.wans.candidate(wan.id) else {
                 continue;
             };
-            let is_wanted = verdict.policy.as_ref().is_none_or(|policy| {
-                instance.with_policies(|p| p.wanted(policy).is_some_and(|w| w.contains(wan.id)))
-            });
             let [up, down] = candidate.uses(&outlook);
             let share = |used: u64| u32::try_from(used).unwrap_or(u32::MAX);
             answer.nest(A_EXPLAIN_CANDIDATE, |answer| {
                 answer.string(A_CANDIDATE_WAN, &wan.name)?;
                 answer.u32(A_CANDIDATE_STATE, wan.status.state)?;
                 answer.u32(A_CANDIDATE_TIER, wan.tier)?;
-                if is_wanted {
+                if verdict.is_wanted(wan.id) {
                     answer.flag(A_CANDIDATE_WANTED)?;
                 }
                 if self.wans.is_usable(net, wan.id) {

@@ -98,6 +98,16 @@ impl Load {
         }
     }
 
+    /// What each of `n` such WANs has, that have this together.
+    pub(crate) fn divided(self, n: u64) -> Self {
+        let part = |bps: u64| bps.checked_div(n).unwrap_or(0);
+        Self {
+            rate_bps: part(self.rate_bps),
+            credit_bps: part(self.credit_bps),
+            capacity_bps: part(self.capacity_bps),
+        }
+    }
+
     /// Both together.
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
@@ -116,20 +126,13 @@ impl Load {
         }
     }
 
-    /// The use that it would have with one more connection. A WAN that is full as measured comes after all that
-    /// are not, or when most are full, small ones would be left until they are idle.
+    /// The use that it would have with one more connection.
     fn with(&self, expected: Expected) -> Use {
-        const FULL: u64 = ONE * 98 / 100;
-        let more = if self.rate_bps >= part(self.capacity_bps, FULL) {
-            self.capacity_bps.saturating_mul(1 << 10)
-        } else {
-            expected.own_bps
-        };
         Use {
             bps: self
                 .rate_bps
                 .saturating_add(self.credit_bps)
-                .saturating_add(more),
+                .saturating_add(expected.own_bps),
             capacity_bps: self.capacity_bps.max(1),
         }
     }
@@ -242,19 +245,28 @@ impl Expectation {
         mean.unwrap_or(0)
     }
 
-    /// What one connection brings to WANs of this mean capacity.
+    /// What one connection brings to WANs that have this load on average.
     ///
-    /// As a rate of its own: all its bytes in a twentieth of a second, but no more than an eighth of a WAN. As a
-    /// credit: three tenths of its bytes, over the time in which credits fade. Most of the bytes are those of
+    /// As a rate of its own: all its bytes in a twentieth of a second, but no more than an eighth of a WAN; none when
+    /// all are full, or it would seem to fill small ones most, and they would wait until they are idle. As a credit: three tenths of its bytes, over the time in which credits fade. Most of the bytes are those of
     /// few large connections, which the rates show in time.
-    pub(crate) fn expected(&self, settings: &Settings, mean_capacity_bps: u64) -> Expected {
+    pub(crate) fn expected(&self, settings: &Settings, mean: Load) -> Expected {
+        const FULL: Use = Use {
+            bps: 19,
+            capacity_bps: 20,
+        };
+        let most_bps = if mean.measured().cmp(&FULL).is_lt() {
+            mean.capacity_bps / 8
+        } else {
+            0
+        };
         let bits = self.mean_bytes().saturating_mul(8);
-        let cap = (mean_capacity_bps / 100).saturating_mul(settings.credit_cap_percent.into());
+        let cap = (mean.capacity_bps / 100).saturating_mul(settings.credit_cap_percent.into());
         let credit_bps = bits
             .saturating_mul(900)
             .checked_div(settings.average_ms.into());
         Expected {
-            own_bps: bits.saturating_mul(20).min(mean_capacity_bps / 8),
+            own_bps: bits.saturating_mul(20).min(most_bps),
             credit_bps: credit_bps.unwrap_or(0).min(cap),
         }
     }
@@ -295,7 +307,8 @@ pub(crate) struct Outlook {
 }
 
 /// Whether upload decides, given whether it did before. `up` are the loads of all WANs that are up and whose
-/// upload capacity was given: a learned one is about as high as the highest load, and says nothing.
+/// upload capacity was given, with that one: one that was seen is about as high as the highest load, and says
+/// nothing.
 pub(crate) fn is_overloaded(
     settings: &Settings,
     was: bool,
@@ -413,11 +426,16 @@ fn wait(turn: u64, clock: u64) -> u64 {
     }
 }
 
+/// The same turn, no longer ago than `clock`. Half round the numbers after it, it would be taken for one to come.
+pub(crate) fn current_turn(turn: u64, clock: u64) -> u64 {
+    clock.wrapping_add(wait(turn, clock))
+}
+
 /// In [`Mode::Weighted`]: (the clock, the next turn of the WAN) once a WAN of this weight has been chosen.
 /// Fair queueing by start times: two CPUs that choose at once may give the same turn twice, which is one
 /// connection off and mends itself.
 pub(crate) fn next_turn(turn: u64, clock: u64, weight_bps: u64) -> (u64, u64) {
-    let start = clock.wrapping_add(wait(turn, clock));
+    let start = current_turn(turn, clock);
     let stride = (1u64 << 50)
         .checked_div(weight_bps >> 10)
         .unwrap_or(1 << 50);

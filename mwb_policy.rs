@@ -397,12 +397,6 @@ impl Set {
         self.find(new).map(|policy| &**policy)
     }
 
-    /// Whether the policy that matches wants this WAN.
-    pub(crate) fn is_wanted(&self, new: &New<'_>, id: u8) -> bool {
-        let wanted = self.lookup(new).and_then(|policy| self.wanted(policy));
-        wanted.is_some_and(|wans| wans.contains(id))
-    }
-
     /// As [`Self::lookup`], for those who keep it.
     pub(crate) fn find(&self, new: &New<'_>) -> Option<&Arc<Policy>> {
         let (src, _) = Prefix::bits(new.flow.saddr.into());

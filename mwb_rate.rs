@@ -6,6 +6,9 @@
 
 #![forbid(unsafe_code)]
 
+/// No device is faster: a counter that says so was not read right. In bits per second.
+const MOST_BPS: u64 = 10_000_000_000_000;
+
 /// Capacity of a WAN of which nothing is known, in bits per second, until it has carried more.
 const UNKNOWN_CAPACITY_BPS: u64 = 50_000_000;
 
@@ -80,10 +83,11 @@ impl Meter {
         self.last = Some((device, bytes, now_ns));
         let (_, old, then_ns) = last.filter(|(dev, ..)| *dev == device)?;
         let ns = now_ns.saturating_sub(then_ns);
-        Some(Sample {
+        let sample = Sample {
             bytes: advanced(old, bytes, ns)?,
             ns,
-        })
+        };
+        (sample.bps() <= MOST_BPS).then_some(sample)
     }
 }
 
@@ -136,13 +140,14 @@ impl Capacity {
         }
     }
 
-    /// What is given, unless more was seen. When nothing is: twice what was seen, or it would never be asked
-    /// for more.
+    /// What is given, unless more was seen, up to twice of it: a device may take more than its line carries. When
+    /// nothing is given: twice what was seen, or it would never be asked for more.
     pub(crate) fn bps(&self) -> u64 {
+        let twice = |bps: u64| bps.saturating_mul(2);
         if self.given_bps == 0 {
-            self.best_bps.saturating_mul(2).max(UNKNOWN_CAPACITY_BPS)
+            twice(self.best_bps).max(UNKNOWN_CAPACITY_BPS)
         } else {
-            self.given_bps.max(self.best_bps)
+            self.given_bps.max(self.best_bps.min(twice(self.given_bps)))
         }
     }
 

@@ -582,6 +582,7 @@ impl Sync {
                 mwb_event::changed(&self.net, setting, old);
             }
         }
+        self.path.wans.reckon(&settings);
         drop(settings);
         if went != Ids::default() {
             self.path.release(&went);

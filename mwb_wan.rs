@@ -112,9 +112,21 @@ impl Direction {
         self.capacity_bps.store(bps, Relaxed);
     }
 
-    /// Takes connections from now on, as do others that carry `all`.
+    /// Takes connections from now on, as do others that carry `all`; it may carry more already.
     fn join(&self, all: Load) {
-        self.store(Load::fresh(self.load().capacity_bps, all));
+        let now = self.load();
+        let fresh = Load::fresh(now.capacity_bps, all);
+        self.store(Load {
+            rate_bps: now.rate_bps.max(fresh.rate_bps),
+            credit_bps: now.credit_bps.max(fresh.credit_bps),
+            ..now
+        });
+    }
+
+    /// Carries nothing.
+    fn rest(&self) {
+        self.rate_bps.store(0, Relaxed);
+        self.credit_bps.store(0, Relaxed);
     }
 
     /// Carries at least as much as `all` do, in proportion.
@@ -453,7 +465,7 @@ impl Wans {
                     wans: KVec::new(),
                     // Of no use to a dump that began with the instance's WANs before.
                     generation: time::random_u32(),
-                    sampled_ns: 0,
+                    sampled_ns: time::monotonic_ns(),
                     expect_up: Expectation::UP,
                     expect_down: Expectation::DOWN,
                 }),
@@ -633,6 +645,7 @@ impl Wans {
         new.picked = wan.picked.load(Relaxed);
         new.capacities = [new.up_capacity_bps, new.down_capacity_bps].map(Capacity::new);
         for (direction, capacity) in [&wan.up, &wan.down].into_iter().zip(&new.capacities) {
+            direction.least_bps.store(0, Relaxed);
             direction.store(Load {
                 capacity_bps: capacity.bps(),
                 ..Load::default()
@@ -682,7 +695,7 @@ impl Wans {
         let highest = settings.wans.last().map_or(0, |w| u32::from(w.id));
         self.in_use.store(highest, Relaxed);
         settings.generation = settings.generation.wrapping_add(1);
-        self.set_expected(&self.choice(), settings);
+        self.reckon(settings);
     }
 
     /// Tells the packet path of a WAN's device, and whether its routes are in place.
@@ -691,6 +704,7 @@ impl Wans {
             if link.is_open && !wan.is_open.load(Relaxed) {
                 wan.up.join(self.all(|w| &w.up));
                 wan.down.join(self.all(|w| &w.down));
+                wan.turn.store(self.clock.load(Relaxed), Relaxed);
             }
             wan.ifindex.store(link.ifindex, Relaxed);
             wan.is_tunnel.store(link.is_tunnel, Relaxed);
@@ -733,6 +747,11 @@ impl Wans {
             .fold(Load::default(), Load::plus)
     }
 
+    /// Other WANs are open than before, so other things are to be expected.
+    pub(crate) fn reckon(&self, settings: &Settings) {
+        self.set_expected(&self.choice(), settings);
+    }
+
     fn choice(&self) -> mwb_pick::Settings {
         self.config.with(|config| config.choice)
     }
@@ -740,8 +759,11 @@ impl Wans {
     fn set_expected(&self, choice: &mwb_pick::Settings, settings: &Settings) {
         let n = self.in_use().filter(|(_, w)| w.is_open.load(Relaxed));
         let n = n.count() as u64;
-        let mean = |all: Load| all.capacity_bps.checked_div(n).unwrap_or(0);
-        let (up, down) = (mean(self.all(|w| &w.up)), mean(self.all(|w| &w.down)));
+        if n == 0 {
+            return;
+        }
+        let (up, down) = (self.all(|w| &w.up), self.all(|w| &w.down));
+        let (up, down) = (up.divided(n), down.divided(n));
         self.expect_up
             .store(settings.expect_up.expected(choice, up));
         self.expect_down
@@ -791,7 +813,13 @@ impl Wans {
                 continue;
             };
             let before = core::mem::replace(&mut setting.picked, wan.picked.load(Relaxed));
+            let (turn, clock) = (wan.turn.load(Relaxed), self.clock.load(Relaxed));
+            let current = mwb_pick::current_turn(turn, clock);
+            // Whoever has chosen it meanwhile has set it.
+            let _ = wan.turn.compare_exchange(turn, current, Relaxed, Relaxed);
             let Some((dev, [tx, rx])) = setting.counters() else {
+                wan.up.rest();
+                wan.down.rest();
                 continue;
             };
             let [up, down] = &mut setting.meters;
@@ -812,10 +840,13 @@ impl Wans {
         settings.expect_down.learn(down_bytes, picked, elapsed_ns);
         self.set_expected(choice, settings);
         let given = settings.wans.iter().filter(|w| w.up_capacity_bps != 0);
+        let given = given.filter_map(|w| Some((self.wan(w.id)?, w.up_capacity_bps)));
         let up = given
-            .filter_map(|w| self.wan(w.id))
-            .filter(|w| w.is_open.load(Relaxed))
-            .map(|w| w.up.load());
+            .filter(|(wan, _)| wan.is_open.load(Relaxed))
+            .map(|(wan, capacity_bps)| Load {
+                capacity_bps,
+                ..wan.up.load()
+            });
         let was = self.is_upload.load(Relaxed);
         self.is_upload
             .store(mwb_pick::is_overloaded(choice, was, up), Relaxed);

@@ -188,7 +188,7 @@ unsafe extern "C" fn start(cb: *mut bindings::netlink_callback) -> c_int {
 }
 
 unsafe extern "C" fn doit<D: Do>(
-    _skb: *mut bindings::sk_buff,
+    skb: *mut bindings::sk_buff,
     info: *mut bindings::genl_info,
 ) -> c_int {
     // SAFETY: The kernel calls with a valid request, of a namespace that the sender's socket keeps in
@@ -197,7 +197,7 @@ unsafe extern "C" fn doit<D: Do>(
         let net = Net::from_ptr(bindings::mwb_helper_genl_info_net(info));
         (
             netns::instance(net),
-            Request::from_ptr(info, D::POLICY.len()),
+            Request::from_ptr(skb, info, D::POLICY.len()),
         )
     };
     match D::handle(instance, &request) {
@@ -349,8 +349,9 @@ unsafe fn payload<'a>(attr: NonNull<bindings::nlattr>) -> &'a [u8] {
 ///
 /// # Invariants
 ///
-/// `info` is valid for `'a`.
+/// `skb` and `info` are valid for `'a`.
 pub(crate) struct Request<'a> {
+    skb: NonNull<bindings::sk_buff>,
     info: NonNull<bindings::genl_info>,
     attrs: Attrs<'a>,
 }
@@ -366,12 +367,17 @@ impl<'a> core::ops::Deref for Request<'a> {
 impl Request<'_> {
     /// # Safety
     ///
-    /// `info` must be what a doit callback was called with whose operation has a policy of `policy_len`
-    /// entries, and the value not outlive that call.
-    unsafe fn from_ptr(info: *mut bindings::genl_info, policy_len: usize) -> Self {
+    /// `skb` and `info` must be what a doit callback was called with whose operation has a policy of
+    /// `policy_len` entries, and the value not outlive that call.
+    unsafe fn from_ptr(
+        skb: *mut bindings::sk_buff,
+        info: *mut bindings::genl_info,
+        policy_len: usize,
+    ) -> Self {
         // SAFETY: Valid by the caller's promise; the table has an entry for each of the policy.
         unsafe {
             Self {
+                skb: NonNull::new_unchecked(skb),
                 info: NonNull::new_unchecked(info),
                 attrs: Attrs {
                     table: core::slice::from_raw_parts((*info).attrs.cast(), policy_len),
@@ -379,6 +385,12 @@ impl Request<'_> {
                 },
             }
         }
+    }
+
+    /// Whether it is from one who may change things in this namespace.
+    pub(crate) fn is_of_admin(&self, net: &Net) -> bool {
+        // SAFETY: By the type invariant; the namespace is valid.
+        unsafe { bindings::mwb_helper_is_admin(self.skb.as_ptr(), net.as_ptr()) }
     }
 
     /// The number of the socket that it came from.

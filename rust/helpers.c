@@ -398,8 +398,8 @@ int mwb_helper_oif(struct net *net, __be32 addr, u32 mark)
 	return oif;
 }
 
-/* The device that the rules and tables forward such a packet through, 0 if none. */
-int mwb_helper_fib_oif(struct net *net, const struct mwb_probe *probe)
+/* Where the rules and tables lead such a packet: a type of route (RTN_*), and the device of a unicast one. */
+void mwb_helper_probe(struct net *net, struct mwb_probe *probe)
 {
 	struct flowi4 fl4 = {
 		.saddr = probe->saddr,
@@ -410,13 +410,16 @@ int mwb_helper_fib_oif(struct net *net, const struct mwb_probe *probe)
 		.flowi4_scope = RT_SCOPE_UNIVERSE,
 	};
 	struct fib_result res = {};
-	int oif = 0;
 
+	probe->type = RTN_UNREACHABLE;
+	probe->oif = 0;
 	rcu_read_lock();
-	if (!fib_lookup(net, &fl4, &res, 0) && res.type == RTN_UNICAST && FIB_RES_DEV(res))
-		oif = FIB_RES_DEV(res)->ifindex;
+	if (!fib_lookup(net, &fl4, &res, 0)) {
+		probe->type = res.type;
+		if (res.type == RTN_UNICAST && FIB_RES_DEV(res))
+			probe->oif = FIB_RES_DEV(res)->ifindex;
+	}
 	rcu_read_unlock();
-	return oif;
 }
 
 /* The device that has this address, 0 if none. */
@@ -527,6 +530,9 @@ static void mwb_dev_look_below(struct net_device *dev, struct mwb_traffic *traff
 			break;
 		}
 		line = (struct net_device *)ctx.dev;
+		/* Indices there say nothing here, nor can who uses it be seen. */
+		if (!net_eq(dev_net(line), dev_net(dev)))
+			return;
 		shared |= mwb_dev_is_below_others(line, above) || mwb_dev_has_addr(line);
 		/* A tunnel's packets are part of what its WAN below carries. */
 		if (above == dev && path.type != DEV_PATH_TUN)
@@ -536,7 +542,7 @@ static void mwb_dev_look_below(struct net_device *dev, struct mwb_traffic *traff
 		/* Which of its ports it is, packets alone can tell. */
 		shared = true;
 		traffic->bypassed = netdev_walk_all_lower_dev_rcu(line, mwb_dev_is_flowtables, &none);
-	} else if (line != dev && net_eq(dev_net(line), dev_net(dev))) {
+	} else if (line != dev) {
 		traffic->bypassed = mwb_dev_has_flowtable(line);
 	}
 	if (traffic->bypassed && !shared) {
@@ -1015,6 +1021,12 @@ int mwb_helper_nla_parse_nested(struct nlattr **tb, int maxtype, const struct nl
 				const struct nla_policy *policy, struct netlink_ext_ack *extack)
 {
 	return nla_parse_nested(tb, maxtype, nest, policy, extack);
+}
+
+/* May whoever sent the request change things? */
+bool mwb_helper_is_admin(struct sk_buff *skb, const struct net *net)
+{
+	return netlink_ns_capable(skb, net->user_ns, CAP_NET_ADMIN);
 }
 
 u32 mwb_helper_genl_portid(const struct genl_info *info)

@@ -77,8 +77,10 @@ struct mwb_probe {
 	u32 mark;
 	int iif;
 	u8 dscp;
+	u8 type;	/* found: RTN_* */
+	int oif;	/* found, or 0 */
 };
-int mwb_helper_fib_oif(struct net *net, const struct mwb_probe *probe);
+void mwb_helper_probe(struct net *net, struct mwb_probe *probe);
 
 unsigned int mwb_helper_dev_flags(const struct net_device *dev);
 bool mwb_helper_dev_running(const struct net_device *dev);
@@ -175,6 +177,7 @@ struct nlattr *mwb_helper_nla_nest_start(struct sk_buff *skb, int type);
 void mwb_helper_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);
 int mwb_helper_nla_parse_nested(struct nlattr **tb, int maxtype, const struct nlattr *nest,
 				const struct nla_policy *policy, struct netlink_ext_ack *extack);
+bool mwb_helper_is_admin(struct sk_buff *skb, const struct net *net);
 u32 mwb_helper_genl_portid(const struct genl_info *info);
 void mwb_helper_set_err(struct netlink_ext_ack *extack, const char *msg, const struct nlattr *attr);
 void mwb_helper_set_err_text(struct netlink_ext_ack *extack, const char *text,

@@ -226,19 +226,35 @@ pub(crate) struct Probe {
     pub(crate) dscp: u8,
 }
 
+/// Where a packet is led to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Led {
+    /// To the device with this index.
+    Out(u32),
+    /// To the router itself.
+    Local,
+    Nowhere,
+}
+
 impl Probe {
-    /// The index of the device that rules and tables forward it through.
-    pub(crate) fn oif(&self, net: &Net) -> Option<u32> {
-        let raw = bindings::mwb_probe {
+    /// Where rules and tables lead it.
+    pub(crate) fn led(&self, net: &Net) -> Led {
+        let mut raw = bindings::mwb_probe {
             saddr: u32::from(self.saddr).to_be(),
             daddr: u32::from(self.daddr).to_be(),
             mark: self.mark,
             iif: self.iif as c_int,
             dscp: self.dscp,
+            type_: 0,
+            oif: 0,
         };
         // SAFETY: Both are valid.
-        let oif = unsafe { bindings::mwb_helper_fib_oif(net.as_ptr(), &raw) };
-        (oif != 0).then_some(oif as u32)
+        unsafe { bindings::mwb_helper_probe(net.as_ptr(), &mut raw) };
+        match u32::from(raw.type_) {
+            bindings::RTN_LOCAL => Led::Local,
+            _ if raw.oif != 0 => Led::Out(raw.oif as u32),
+            _ => Led::Nowhere,
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 //! The choice, sentence by sentence, and what holds for any input: mwb_pick.rs and
 //! mwb_rate.rs as the module compiles them.
 
+#[allow(dead_code)]
 #[path = "../../mwb_pick.rs"]
 mod mwb_pick;
+#[allow(dead_code)]
 #[path = "../../mwb_rate.rs"]
 mod mwb_rate;
 
@@ -259,20 +261,29 @@ fn idle_wans_get_connections_by_chance_and_capacity() {
 }
 
 #[test]
-fn full_is_full_however_large() {
-    let mut outlook = DOWNLOAD;
-    outlook.down.own_bps = 5 * MBIT;
-    let beside = |rate| {
-        let wans = [wan(1, (0, 100), (rate, 100)), idle(2, 2)];
-        [0, 1, u32::MAX].map(|random| pick(&RATE, &outlook, 0, wans, random))
-    };
-    assert_eq!(beside(90), [Some(1); 3]);
-    assert_eq!(beside(98), [Some(2); 3]);
-    // When both are, they share.
-    let wans = [wan(1, (0, 100), (100, 100)), wan(2, (0, 2), (2, 2))];
-    let mut random = Random(1);
-    let second = (0..10_000).filter(|_| pick(&RATE, &outlook, 0, wans, random.next()) == Some(2));
-    assert!((100..300).contains(&second.count()));
+fn when_all_are_full_a_connection_counts_by_its_credit_alone() {
+    let mut expectation = Expectation::DOWN;
+    expectation.learn(10_000_000, 10, 1_000_000_000);
+    assert!(
+        expectation
+            .expected(&RATE, load(94 * MBIT, 100 * MBIT))
+            .own_bps
+            > 0
+    );
+    assert_eq!(
+        expectation
+            .expected(&RATE, load(95 * MBIT, 100 * MBIT))
+            .own_bps,
+        0
+    );
+    // Each gets its part, the smallest too.
+    let mut wans = [(1, 2), (2, 18), (3, 80)].map(|(id, mbit)| wan(id, (0, 100), (mbit, mbit)));
+    let counts = burst(&RATE, &mut wans, 500);
+    assert_eq!(counts.iter().sum::<u64>(), 500);
+    assert!(
+        (8..=12).contains(&counts[0]) && (86..=94).contains(&counts[1]),
+        "{counts:?}"
+    );
 }
 
 #[test]
@@ -294,9 +305,12 @@ fn equals_get_connections_by_capacity() {
 
 /// How many of `n` connections each WAN gets between two samples.
 fn burst(settings: &Settings, wans: &mut [Candidate], n: u32) -> Vec<u64> {
-    let total: u64 = wans.iter().map(|w| w.down.capacity_bps).sum();
+    let all = wans
+        .iter()
+        .map(|w| w.down)
+        .fold(Load::default(), Load::plus);
     let outlook = Outlook {
-        down: Expectation::DOWN.expected(settings, total / wans.len() as u64),
+        down: Expectation::DOWN.expected(settings, all.divided(wans.len() as u64)),
         ..DOWNLOAD
     };
     let (mut count, mut clock, mut random) = (vec![0; wans.len()], 0, Random(1));
@@ -343,7 +357,7 @@ fn no_connection_gives_more_credit_than_the_cap() {
     let mut expectation = Expectation::DOWN;
     expectation.learn(1 << 40, 1, S);
     assert_eq!(
-        expectation.expected(&RATE, 100 * MBIT).credit_bps,
+        expectation.expected(&RATE, load(0, 100 * MBIT)).credit_bps,
         50 * MBIT
     );
     let settings = Settings {
@@ -351,7 +365,9 @@ fn no_connection_gives_more_credit_than_the_cap() {
         ..RATE
     };
     assert_eq!(
-        expectation.expected(&settings, 100 * MBIT).credit_bps,
+        expectation
+            .expected(&settings, load(0, 100 * MBIT))
+            .credit_bps,
         10 * MBIT
     );
 }
@@ -378,7 +394,7 @@ fn four_cpus_between_two_samples_do_not_herd() {
     let credits: Vec<AtomicU64> = (0..16).map(|_| AtomicU64::new(0)).collect();
     let counts: Vec<AtomicU64> = (0..16).map(|_| AtomicU64::new(0)).collect();
     let outlook = Outlook {
-        down: Expectation::DOWN.expected(&RATE, 100 * MBIT),
+        down: Expectation::DOWN.expected(&RATE, load(0, 100 * MBIT)),
         ..DOWNLOAD
     };
     std::thread::scope(|scope| {
@@ -493,6 +509,21 @@ fn a_wan_that_was_away_does_not_make_up_for_it() {
 }
 
 #[test]
+fn a_turn_does_not_grow_so_old_that_it_seems_to_come() {
+    // One takes all connections for more than half round the numbers; the other is kept current meanwhile.
+    let (mut clock, mut busy, mut away) = (u64::MAX - 5, 0, 3);
+    for _ in 0..(1 << 15) {
+        (clock, busy) = next_turn(busy, clock, 0);
+        away = current_turn(away, clock);
+    }
+    let wans = [(1, busy), (2, away)].map(|(id, turn)| Candidate {
+        turn,
+        ..idle(id, 10)
+    });
+    assert_eq!(pick(&WEIGHTED, &DOWNLOAD, clock, wans, 0), Some(2));
+}
+
+#[test]
 fn turns_go_on_over_the_end_of_the_counter() {
     let mut clock = u64::MAX - 5_000_000;
     let mut wans = [idle(1, 30), idle(2, 60)];
@@ -591,7 +622,7 @@ fn any_sample_is_taken_in() {
                 assert!(load.capacity_bps > 0);
                 expectation.learn(sample.bytes, random.wide(), sample.ns);
             }
-            let expected = expectation.expected(&settings, random.wide());
+            let expected = expectation.expected(&settings, random.load());
             load.credit_bps = load.credit_bps.wrapping_add(expected.credit_bps);
             load = Load::fresh(random.wide(), load.plus(random.load()));
             next_turn(random.wide(), random.wide(), random.wide());
@@ -672,6 +703,16 @@ fn counters_may_wrap_or_be_set_back() {
 }
 
 #[test]
+fn a_counter_that_cannot_be_right_is_not_believed() {
+    let mut meter = Meter::default();
+    let points = [(1, 0, 0), (1, 1 << 50, 1000), (1, (1 << 50) + 125, 2000)];
+    assert_eq!(
+        samples(&mut meter, &points),
+        [None, None, Some(1_000_000_000)]
+    );
+}
+
+#[test]
 fn averages_follow_the_time_that_passed() {
     let after = |steps: u64, ns: u64| {
         let mut load = load(0, 100 * MBIT);
@@ -733,11 +774,14 @@ fn expectation_follows_what_connections_bring() {
     for _ in 0..500 {
         expected.learn(10_000_000, 10, 200 * MS);
     }
-    let wide = expected.expected(&RATE, 1_000_000 * MBIT);
+    let wide = expected.expected(&RATE, load(0, 1_000_000 * MBIT));
     assert!(wide.own_bps.abs_diff(160 * MBIT) < MBIT, "{wide:?}");
     assert!(wide.credit_bps.abs_diff(12 * MBIT) < MBIT / 5, "{wide:?}");
     // No connection is expected to take more than an eighth of a WAN.
-    assert_eq!(expected.expected(&RATE, 80 * MBIT).own_bps, 10 * MBIT);
+    assert_eq!(
+        expected.expected(&RATE, load(0, 80 * MBIT)).own_bps,
+        10 * MBIT
+    );
 }
 
 #[test]
@@ -746,7 +790,7 @@ fn expectation_counts_bytes_of_samples_without_connections() {
     for i in 0..1000 {
         expected.learn(100_000, u64::from(i % 10 == 0), 200 * MS);
     }
-    let own = expected.expected(&RATE, u64::MAX).own_bps;
+    let own = expected.expected(&RATE, load(0, u64::MAX)).own_bps;
     assert!(own.abs_diff(160 * MBIT) < 16 * MBIT, "{own}");
 }
 
@@ -794,6 +838,17 @@ fn a_capacity_that_was_given_is_at_least_what_was_seen() {
         });
     }
     assert!(capacity.bps().abs_diff(20 * MBIT) < MBIT / 10);
+    // Up to twice of what was given: a device takes more than a line that is behind it.
+    for _ in 0..100 {
+        capacity.learn(Sample {
+            bytes: 50_000_000,
+            ns: 200 * MS,
+        });
+    }
+    assert_eq!(capacity.bps(), 20 * MBIT);
+    capacity.give(5000 * MBIT);
+    assert_eq!(capacity.bps(), 5000 * MBIT);
+    capacity = Capacity::new(10 * MBIT);
     capacity.give(50 * MBIT);
     assert_eq!(capacity.bps(), 50 * MBIT);
 }

@@ -194,6 +194,14 @@ fn blocks(is_quick: bool) -> Vec<Block> {
             }
         }
     }
+    // More than all lines can carry.
+    for lines in [3, 16] {
+        for ratio in [10.0, 50.0] {
+            let mut rows = at(&few, 200);
+            rows.extend(at(&MWB, 2000));
+            blocks.push(Block::new(lines, ratio, 1.3, &PARETO, rows));
+        }
+    }
     let rows = at(&[&[RANDOM], &MWB[..]].concat(), 200);
     blocks.push(Block::new(250, 10.0, 0.6, &SIZES, rows));
     blocks

@@ -261,7 +261,8 @@ struct Wan {
     loads: [mwb::Load; 2],
     meters: [mwb::Meter; 2],
     capacities: [mwb::Capacity; 2],
-    is_given: bool,
+    /// Upload, in bits per second; 0 if nothing was told.
+    told_bps: u64,
     turn: u64,
     placed: u64,
 }
@@ -279,7 +280,7 @@ impl Mwb {
                 }),
                 meters: Default::default(),
                 capacities,
-                is_given: line.told[1] > 0.0,
+                told_bps: (line.told[1] * 8.0) as u64,
                 turn: 0,
                 placed: 0,
             }
@@ -310,11 +311,8 @@ impl Mwb {
     fn expected(&mut self) {
         let n = self.wans.len() as u64;
         let mean = |dir: usize| {
-            self.wans
-                .iter()
-                .map(|w| w.loads[dir].capacity_bps)
-                .sum::<u64>()
-                / n
+            let loads = self.wans.iter().map(|w| w.loads[dir]);
+            loads.fold(mwb::Load::default(), mwb::Load::plus).divided(n)
         };
         self.outlook.down = self.expect[0].expected(&self.settings, mean(0));
         self.outlook.up = self.expect[1].expected(&self.settings, mean(1));
@@ -398,12 +396,15 @@ impl Policy for Mwb {
             .wans
             .iter()
             .zip(is_up)
-            .filter(|(w, up)| **up && w.is_given);
+            .filter(|(w, up)| **up && w.told_bps > 0)
+            .map(|(w, _)| mwb::Load {
+                capacity_bps: w.told_bps,
+                ..w.loads[1]
+            });
         let open = self.wans.iter().zip(is_up).filter(|(_, up)| **up);
         self.outlook.is_idle = mwb::is_idle(open.flat_map(|(w, _)| w.loads));
         let was = self.outlook.is_upload;
-        self.outlook.is_upload =
-            mwb::is_overloaded(&self.settings, was, given.map(|(w, _)| w.loads[1]));
+        self.outlook.is_upload = mwb::is_overloaded(&self.settings, was, given);
     }
 }
 

@@ -129,11 +129,7 @@ impl Explanation {
 
     fn row(&self, wan: &Candidate) -> [String; COLUMNS.len()] {
         let is_it = self.wan.as_ref() == Some(&wan.name);
-        let share = |percent: f64| match percent {
-            // What is full comes after all that is not, by a number that is out of this world.
-            1000.0.. => "full".into(),
-            _ => format!("{percent:.1}%"),
-        };
+        let share = |percent: f64| format!("{percent:.1}%");
         let verdict = match (wan.usable, wan.wanted) {
             (false, _) => "cannot be used",
             (_, false) => "is not wanted",
@@ -217,7 +213,7 @@ mod tests {
             candidate("dsl", true, 1234, 5000),
             string(A_EXPLAIN_WAN, "cable"),
             candidate("cable", true, 50, 0),
-            candidate("lte", false, 10_240_000, 10_000),
+            candidate("lte", false, 12_000, 10_000),
         ]
     }
 
@@ -232,10 +228,10 @@ main leads to     eth1
 policy            --pref 900 --to fast
 goes to           cable
 because           The WAN has the least download use with it.
-   WAN    STATE  TIER     UP    DOWN
-   dsl    up        1  12.3%   50.0%
-*  cable  up        1   0.5%    0.0%
-   lte    up        1   full  100.0%  cannot be used
+   WAN    STATE  TIER      UP    DOWN
+   dsl    up        1   12.3%   50.0%
+*  cable  up        1    0.5%    0.0%
+   lte    up        1  120.0%  100.0%  cannot be used
 "
         );
         let json = serde_json::to_value(&explanation).unwrap();
