@@ -11,6 +11,7 @@ use toml::Spanned;
 
 pub fn faults(file: &File) -> Vec<Fault> {
     let mut faults = Vec::new();
+    thresholds(file, &mut faults);
     wans(file, &mut faults);
     groups(file, &mut faults);
     policies(file, &mut faults);
@@ -19,12 +20,32 @@ pub fn faults(file: &File) -> Vec<Fault> {
 
 /// The marks that the file asks for.
 pub fn marks(file: &File) -> Option<Marks> {
-    let mut settings = setting::CONFIG.iter().zip(&file.config);
-    let given = settings.find(|(setting, _)| setting.attr == A_CONFIG_MARK_MASK);
-    let given = given.and_then(|(_, value)| value.as_ref());
-    match given.map(Spanned::get_ref) {
+    match configured(file, A_CONFIG_MARK_MASK).map(Spanned::get_ref) {
         Some(Value::Number(mask)) => Marks::new(*mask as u32),
         _ => Marks::new(MARK_MASK),
+    }
+}
+
+/// What the file has for this attribute of the configuration.
+fn configured(file: &File, attr: u16) -> Option<&Spanned<Value>> {
+    let mut settings = setting::CONFIG.iter().zip(&file.config);
+    let given = settings.find(|(setting, _)| setting.attr == attr);
+    given.and_then(|(_, value)| value.as_ref())
+}
+
+fn thresholds(file: &File, faults: &mut Vec<Fault>) {
+    let number = |attr, default: u32| match configured(file, attr).map(Spanned::get_ref) {
+        Some(Value::Number(number)) => *number,
+        _ => default.into(),
+    };
+    let threshold = number(A_CONFIG_THRESHOLD_PERCENT, THRESHOLD_PERCENT);
+    let exit = number(A_CONFIG_EXIT_PERCENT, EXIT_PERCENT);
+    if exit > threshold {
+        let given = configured(file, A_CONFIG_EXIT_PERCENT);
+        let given = given.or(configured(file, A_CONFIG_THRESHOLD_PERCENT));
+        let at = given.map_or(0, |value| value.span().start);
+        let why = format!("the exit, {exit}%, is above the threshold, {threshold}%");
+        faults.push(Fault::new(at, why));
     }
 }
 
@@ -144,6 +165,8 @@ mod tests {
         let two = "[wan.a]\ndev = \"eth1\"\n[wan.b]\ndev = \"eth2\"\n";
         for (text, place, words) in [
             ("[wan.a]\nup = \"1mbit\"", "1:6", "wan a has no dev"),
+            ("[config]\nthreshold = \"70%\"", "2:13", "80%, is above the threshold, 70%"),
+            ("[config]\nexit = 86", "2:8", "86%, is above"),
             ("[wan.\"a b\"]\ndev = \"x\"", "1:6", "white space"),
             ("[wan.main]\ndev = \"x\"", "1:6", "main table"),
             ("[wan.sixteen-letters0]\ndev = \"x\"", "1:6", "15 bytes"),

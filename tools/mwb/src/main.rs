@@ -44,6 +44,7 @@ mod nft;
 mod one_of;
 mod output;
 mod plan;
+mod percent;
 mod policy;
 mod policy_add;
 mod policy_del;

@@ -6,6 +6,7 @@
 
 use crate::marks::Marks;
 use crate::message;
+use crate::percent;
 use crate::rate;
 use crate::time;
 use crate::uapi::*;
@@ -14,9 +15,15 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-pub const CONFIG: [Setting; 8] = [
+pub const CONFIG: [Setting; 14] = [
     one_of("granularity", A_CONFIG_GRANULARITY, &GRANULARITY_NAMES),
     time("pair-timeout", A_CONFIG_PAIR_TIMEOUT, 604_800, PAIR_TIMEOUT),
+    one_of("mode", A_CONFIG_MODE, &MODE_NAMES),
+    moment("interval", A_CONFIG_INTERVAL_MS, 2000, INTERVAL_MS),
+    moment("average", A_CONFIG_AVERAGE_MS, 60_000, AVERAGE_MS),
+    share("threshold", A_CONFIG_THRESHOLD_PERCENT, (1, 100), THRESHOLD_PERCENT),
+    share("exit", A_CONFIG_EXIT_PERCENT, (1, 100), EXIT_PERCENT),
+    share("credit-cap", A_CONFIG_CREDIT_CAP_PERCENT, (0, 1000), CREDIT_CAP_PERCENT),
     one_of("last-resort", A_CONFIG_LAST_RESORT, &LAST_RESORT_NAMES),
     one_of("on-down", A_CONFIG_ON_DOWN, &ON_DOWN_NAMES),
     one_of("failback", A_CONFIG_FAILBACK, &FAILBACK_NAMES),
@@ -26,12 +33,13 @@ pub const CONFIG: [Setting; 8] = [
 ];
 
 /// All but its name and its number, which cannot be changed.
-pub const WAN: [Setting; 6] = [
+pub const WAN: [Setting; 7] = [
     Setting::new(Kind::Device, "dev", A_WAN_DEV, 0),
     GATEWAY,
     capacity("up", A_WAN_UP_CAPACITY_BPS, A_WAN_UP_GIVEN_BPS),
     capacity("down", A_WAN_DOWN_CAPACITY_BPS, A_WAN_DOWN_GIVEN_BPS),
     Setting::new(Kind::Number(1, TIER_MAX), "tier", A_WAN_TIER, 1),
+    Setting::new(Kind::Weight(WEIGHT_MAX), "weight", A_WAN_WEIGHT, 0),
     one_of("admin", A_WAN_ADMIN, &WAN_ADMIN_NAMES),
 ];
 
@@ -67,6 +75,12 @@ pub enum Kind {
     Number(u32, u32),
     /// From 1 to so many seconds.
     Time(u32),
+    /// From 50 to so many milliseconds.
+    Moment(u32),
+    /// In per cent, from the first to the second.
+    Percent(u32, u32),
+    /// From 1 to so much; 0 is by capacity.
+    Weight(u32),
     Mask,
     /// 0 is learned.
     Rate,
@@ -108,7 +122,7 @@ impl Setting {
         let value = attrs.get(&self.reported).filter(|_| !auto);
         let number = match (self.kind, value) {
             (Kind::Device, value) => return Some(Value::Text(message::read_string(value?))),
-            (Kind::Address | Kind::Rate, None) => 0,
+            (Kind::Address | Kind::Rate | Kind::Weight(_), None) => 0,
             (Kind::Address, Some(value)) => u32::from(message::read_ipv4(value)?).into(),
             (Kind::Rate, Some(value)) => message::read_u64(value)?,
             (_, value) => message::read_u32(value?)?.into(),
@@ -133,10 +147,13 @@ impl Setting {
                 Some(at) => at as u64,
                 None => return Err(format!("write one of {}", quoted(names))),
             },
-            Kind::Rate | Kind::Address if text == AUTO => 0,
+            Kind::Rate | Kind::Address | Kind::Weight(_) if text == AUTO => 0,
             Kind::Rate => return self.number(rate::parse(text)?),
             Kind::Address => u32::from(address_of(text)?).into(),
             Kind::Time(_) => return self.number(time::parse(text)?.into()),
+            Kind::Moment(_) => return self.number(time::parse_ms(text)?.into()),
+            Kind::Percent(..) => return self.number(percent::parse(text)?.into()),
+            Kind::Weight(_) => return Err("write a number, without quotes, or \"auto\"".into()),
             Kind::Mask => return Err("write a mask as 0xff000000, without quotes".into()),
             Kind::Number(..) => return Err("write a number, without quotes".into()),
         };
@@ -151,6 +168,16 @@ impl Setting {
             }
             Kind::Time(max) if !(1..=max.into()).contains(&number) => {
                 Err(format!("write a time from 1s to {}", time::display(max)))
+            }
+            Kind::Moment(max) if !(50..=max.into()).contains(&number) => Err(format!(
+                "write a time from 50ms to {}",
+                time::display_ms(max)
+            )),
+            Kind::Percent(min, max) if !(min.into()..=max.into()).contains(&number) => {
+                Err(format!("write a share from {min}% to {max}%"))
+            }
+            Kind::Weight(max) if !(1..=max.into()).contains(&number) => {
+                Err(format!("write a number from 1 to {max}, or \"auto\""))
             }
             Kind::Mask if u32::try_from(number).ok().and_then(Marks::new).is_none() => {
                 Err("a mask has three bits at least, and no gap, as 0xff000000".into())
@@ -172,24 +199,27 @@ impl Setting {
     pub fn text(&self, value: &Value) -> String {
         match (self.kind, value) {
             (_, Value::Text(text)) => text.clone(),
-            (Kind::Rate | Kind::Address, Value::Number(0)) => AUTO.into(),
+            (Kind::Rate | Kind::Address | Kind::Weight(_), Value::Number(0)) => AUTO.into(),
             (Kind::Rate, Value::Number(bps)) => rate::exact(*bps),
             (Kind::Address, Value::Number(_)) => address(value).to_string(),
             (Kind::Time(_), Value::Number(seconds)) => time::display(*seconds as u32),
+            (Kind::Moment(_), Value::Number(ms)) => time::display_ms(*ms as u32),
+            (Kind::Percent(..), Value::Number(percent)) => format!("{percent}%"),
             (Kind::Mask, Value::Number(mask)) => format!("{mask:#010x}"),
             (Kind::OneOf(names), Value::Number(at)) => match names.get(*at as usize) {
                 Some(name) => (*name).into(),
                 // A newer kernel may know more of them.
                 None => at.to_string(),
             },
-            (Kind::Number(..) | Kind::Device, Value::Number(number)) => number.to_string(),
+            (Kind::Number(..) | Kind::Weight(_) | Kind::Device, Value::Number(number)) => number.to_string(),
         }
     }
 
     /// As a file has it.
     pub fn toml(&self, value: &Value) -> String {
-        match self.kind {
-            Kind::Number(..) | Kind::Mask => self.text(value),
+        match (self.kind, value) {
+            (Kind::Weight(_), Value::Number(1..)) => self.text(value),
+            (Kind::Number(..) | Kind::Mask, _) => self.text(value),
             _ => toml_string(&self.text(value)),
         }
     }
@@ -201,6 +231,19 @@ const fn one_of(name: &'static str, attr: u16, names: &'static [&'static str]) -
 
 const fn time(name: &'static str, attr: u16, max_s: u32, default_s: u32) -> Setting {
     Setting::new(Kind::Time(max_s), name, attr, default_s)
+}
+
+const fn moment(name: &'static str, attr: u16, max_ms: u32, default_ms: u32) -> Setting {
+    Setting::new(Kind::Moment(max_ms), name, attr, default_ms)
+}
+
+const fn share(
+    name: &'static str,
+    attr: u16,
+    (min, max): (u32, u32),
+    default: u32,
+) -> Setting {
+    Setting::new(Kind::Percent(min, max), name, attr, default)
 }
 
 const fn numbering(kind: Kind, name: &'static str, attr: u16, default: u32) -> Setting {
@@ -289,6 +332,13 @@ mod tests {
         for (name, written) in [
             ("granularity", "pair"),
             ("pair-timeout", "1h"),
+            ("mode", "two-choices"),
+            ("interval", "100ms"),
+            ("interval", "2s"),
+            ("average", "1m"),
+            ("threshold", "90%"),
+            ("credit-cap", "0%"),
+            ("weight", "auto"),
             ("failback", "all"),
             ("dev", "eth0.7"),
             ("gateway", "192.0.2.1"),
@@ -308,6 +358,7 @@ mod tests {
             ("rule-pref", 100, "100"),
             ("table", 4_000_000_000, "4000000000"),
             ("tier", 16, "16"),
+            ("weight", 1_000_000, "1000000"),
         ] {
             let setting = by_name(name);
             let value = setting.number(number).unwrap();
@@ -325,6 +376,14 @@ mod tests {
             ("pair-timeout", "10min", "10m"),
             ("mark-mask", "0xff", "without quotes"),
             ("tier", "2", "without quotes"),
+            ("weight", "2", "without quotes"),
+            ("interval", "49ms", "from 50ms to 2s"),
+            ("interval", "200", "200ms"),
+            ("average", "61s", "from 50ms to 1m"),
+            ("threshold", "0%", "from 1% to 100%"),
+            ("exit", "101", "from 1% to 100%"),
+            ("credit-cap", "1001%", "from 0% to 1000%"),
+            ("exit", "8,5%", "85%"),
             ("dev", "a/b", "no device"),
             ("dev", "a device", "no device"),
             ("dev", "sixteen-letters!", "no device"),
@@ -346,6 +405,9 @@ mod tests {
             ("rule-pref", 0, Some("1 to 32000")),
             ("table", 255, Some("256 to 4000000000")),
             ("tier", 17, Some("1 to 16")),
+            ("weight", 0, Some("auto")),
+            ("weight", 1_000_001, Some("auto")),
+            ("threshold", 90, None),
             ("up", 0, Some("auto")),
             ("up", 5_000_000, None),
             ("pair-timeout", 600, None),

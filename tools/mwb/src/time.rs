@@ -33,6 +33,14 @@ pub fn parse_ms(text: &str) -> Result<u32, String> {
     }
 }
 
+/// The time in milliseconds, or as [`display`] has it where that needs no fraction.
+pub fn display_ms(ms: u32) -> String {
+    match ms % 1000 {
+        0 => display(ms / 1000),
+        _ => format!("{ms}ms"),
+    }
+}
+
 /// The time in the largest unit that needs no fraction.
 pub fn display(seconds: u32) -> String {
     let units = [("d", 24 * 60 * 60), ("h", 60 * 60), ("m", 60)];
