@@ -132,12 +132,12 @@ add_wan() {
 	mwb wan add "wan$n" --dev "wan$n" --gateway "100.64.$n.1" --up "${line#*/}mbit" --down "${line%/*}mbit"
 }
 
-# start_mwb [PARAMETER...]: loads the module, adds every WAN and waits until all are up. A test that has $mode
+# start_mwb [PARAMETER...]: loads the module, adds every WAN and waits until all are up. A test that has $how
 # set to weighted knows where connections go, however few there are.
 start_mwb() {
 	local n
 	load_mwb "$@"
-	[ -z "${mode:-}" ] || mwb config set --mode "$mode"
+	[ -z "${how:-}" ] || mwb config set --mode "$how"
 	for n in $(seq "$wans"); do add_wan "$n"; done
 	wait_for 10 all_up
 }

@@ -6,6 +6,12 @@
 #[path = "../../mwb_config.rs"]
 #[expect(dead_code)]
 mod mwb_config;
+#[allow(dead_code)]
+#[path = "../../mwb_pick.rs"]
+mod mwb_pick;
+#[allow(dead_code)]
+#[path = "../../mwb_rate.rs"]
+mod mwb_rate;
 #[path = "../../mwb_route.rs"]
 #[expect(dead_code)]
 mod mwb_route;
