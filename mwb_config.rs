@@ -94,6 +94,16 @@ pub(crate) fn number_of(mode: Mode) -> u32 {
     }
 }
 
+/// The contract and the choice agree on the defaults.
+const _: () = {
+    let choice = Settings::DEFAULT;
+    assert!(choice.interval_ms == uapi::INTERVAL_MS);
+    assert!(choice.average_ms == uapi::AVERAGE_MS);
+    assert!(choice.enter_percent == uapi::THRESHOLD_PERCENT);
+    assert!(choice.exit_percent == uapi::EXIT_PERCENT);
+    assert!(choice.credit_cap_percent == uapi::CREDIT_CAP_PERCENT);
+};
+
 /// The configuration.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Config {

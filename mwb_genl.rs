@@ -283,6 +283,13 @@ fn write_wan(config: &Config, wans: &Wans, setting: &Setting, answer: &mut Answe
     if setting.up_capacity_bps == 0 || setting.down_capacity_bps == 0 {
         answer.flag(A_WAN_CAPACITY_LEARNED)?;
     }
+    let given = [
+        (A_WAN_UP_GIVEN_BPS, setting.up_capacity_bps),
+        (A_WAN_DOWN_GIVEN_BPS, setting.down_capacity_bps),
+    ];
+    for (id, bps) in given.into_iter().filter(|(_, bps)| *bps != 0) {
+        answer.u64(id, bps, A_WAN_PAD)?;
+    }
     answer.u32(A_WAN_MARK, config.marks.of(setting.id))?;
     answer.u32(A_WAN_MARK_MASK, config.marks.mask())?;
     answer.u32(A_WAN_TABLE, config.table(setting.id))?;

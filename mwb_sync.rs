@@ -713,7 +713,11 @@ fn used_by(config: &Config, rule: &Rule, by: Protocol) -> Result<Option<CString>
     let (pref, table, ours) = (rule.preference, rule.table, config.marks.mask());
     // A mark without a mask is for what has no mark of ours, unless it is one itself.
     let is_plain = rule.mask == u32::MAX && rule.mark & ours == 0;
-    if rule.mask & ours != 0 && !is_plain {
+    // Or it asks what has a mark of ours, and knows how those are made.
+    let id = u32::from(config.marks.id(rule.mark));
+    let is_of_wan =
+        rule.mask & ours == config.marks.id_mask() && (1..=config.marks.max_id()).contains(&id);
+    if rule.mask & ours != 0 && !is_plain && !is_of_wan {
         let (mark, mask) = (rule.mark, rule.mask);
         return sentence(fmt!(
             "rule {pref}{by} uses bits of the mark: fwmark {mark:#x}/{mask:#x}"

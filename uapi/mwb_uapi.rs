@@ -362,10 +362,15 @@ pub const A_WAN_RATES_PARTIAL: u16 = 29;
 /// More than what this WAN carries is counted: devices of others are above its own, which counts
 /// their packets too.
 pub const A_WAN_RATES_MIXED: u16 = 30;
+/// The upload capacity that was given, in bits per second; absent if none was. Where more has been
+/// seen since, up-capacity-bps is more.
+pub const A_WAN_UP_GIVEN_BPS: u16 = 31;
+/// The download capacity that was given, in bits per second; as up-given-bps.
+pub const A_WAN_DOWN_GIVEN_BPS: u16 = 32;
 /// Highest attribute of this set.
-pub const A_WAN_MAX: u16 = 30;
+pub const A_WAN_MAX: u16 = 32;
 /// Names of the attributes, from number 1 on.
-pub const A_WAN_NAMES: [&str; 30] = [
+pub const A_WAN_NAMES: [&str; 32] = [
     "pad",
     "name",
     "id",
@@ -396,6 +401,8 @@ pub const A_WAN_NAMES: [&str; 30] = [
     "down-reckoned-bps",
     "rates-partial",
     "rates-mixed",
+    "up-given-bps",
+    "down-given-bps",
 ];
 
 /// Name of the group; like that of a WAN, and not that of one.

@@ -132,6 +132,21 @@ fn wrong_usage_exits_1() {
         ("config set --rule-pref -1", "-1"),
         ("config set --table x", "x"),
         ("monitor x", "'x'"),
+        ("--color blue", "auto, always, never"),
+        ("top x", "'x'"),
+        ("top -d 0", "0.1 to 3600"),
+        ("top --delay 1s", "0.1 to 3600"),
+        ("metrics x", "'x'"),
+        ("metrics --listen 9797", "9797"),
+        ("metrics --listen localhost:9797", "localhost"),
+        ("schema completion", "metrics"),
+        ("save x", "'x'"),
+        ("apply", "<FILE>"),
+        ("apply a b", "'b'"),
+        ("apply --dry", "--dry-run"),
+        ("doctor x", "'x'"),
+        ("connections x", "'x'"),
+        ("connections --wan", "--wan"),
         ("-n", "--netns"),
         ("completion", "SHELL"),
         ("completion sh", "bash"),
@@ -158,6 +173,13 @@ fn help_exits_0() {
         "config set -h",
         "show -h",
         "monitor -h",
+        "top -h",
+        "metrics -h",
+        "schema -h",
+        "save -h",
+        "apply -h",
+        "doctor -h",
+        "connections -h",
         "-V",
     ] {
         let run = mwb(line);
@@ -189,6 +211,9 @@ fn kernel_without_mwb_exits_2() {
         "-j show",
         "-p -j stats",
         "show -j",
+        "show -d --color always",
+        "metrics",
+        "-j metrics",
     ] {
         if loaded {
             assert_eq!(mwb(line).status.code(), Some(0), "mwb {line}");
@@ -211,6 +236,8 @@ fn kernel_without_mwb_exits_2() {
             "wan set dsl --health dead",
             "monitor",
             "-j monitor",
+            "top",
+            "top -d 0.5 --ascii",
             "group set fast dsl cable",
             "group del fast",
             "policy add --to main",
@@ -221,6 +248,12 @@ fn kernel_without_mwb_exits_2() {
             "policy del --pref 9 --strict",
             "policy replace -",
             "policy flush",
+            "save",
+            "save --all",
+            "apply -",
+            "apply --dry-run -",
+            "connections",
+            "-j connections --wan dsl",
             "config set --granularity pair --pair-timeout 10m --last-resort unreachable",
             "config set --on-down hold --failback pairs",
             "config set --mark-mask 0xff00 --rule-pref 100 --table 500",
@@ -257,6 +290,46 @@ fn file_that_is_wrong_exits_2() {
 }
 
 #[test]
+fn configuration_that_is_wrong_exits_2() {
+    fails("apply /mwb-absent", 2, "cannot read /mwb-absent");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mwb.toml");
+    for (text, words) in [
+        (
+            &b"[wan.dsl]\ndev = \"ppp0\"\nup = \"fast\"\n"[..],
+            "mwb.toml:3:6: up: ",
+        ),
+        (
+            b"[wan.dsl]\n\n[[policy]]\nto = \"cable\"\n",
+            "mwb.toml:1:6: wan dsl has no dev\nmwb: ",
+        ),
+        (b"# \n\xff", "mwb.toml:2: the line is not UTF-8\n"),
+    ] {
+        fs::write(&file, text).unwrap();
+        // Without the kernel as well.
+        for how in ["", "--dry-run "] {
+            fails(&format!("apply {how}{}", file.display()), 2, words);
+        }
+    }
+}
+
+/// Whatever it finds here; without the module, that is an error.
+#[test]
+fn doctor_exits_1_when_something_is_wrong() {
+    let run = mwb("doctor");
+    let findings = text(&run.stdout);
+    if !Path::new("/sys/module/mwb").exists() {
+        let first = "error: the kernel has no mwb: modprobe mwb\n";
+        assert!(findings.starts_with(first), "{findings}");
+    }
+    let is_wrong = findings.lines().any(|line| line.starts_with("error: "));
+    assert_eq!(run.status.code(), Some(i32::from(is_wrong)), "{findings}");
+    let json = mwb("-j doctor");
+    assert_eq!(json.status.code(), run.status.code());
+    let rows: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(rows.as_array().unwrap().len(), findings.lines().count());
+}
+
+#[test]
 fn unknown_namespace_exits_2() {
     fails(
         "-n mwb-absent show",
@@ -287,9 +360,33 @@ fn completions_know_the_options() {
             "health",
             "disabled",
             "failback",
+            "listen",
+            "ascii",
+            "schema",
+            "color",
+            "dry-run",
+            "doctor",
+            "connections",
         ] {
             assert!(text(&run.stdout).contains(word), "{shell}: {word}");
         }
+    }
+}
+
+#[test]
+fn schemas_need_no_kernel() {
+    let all = mwb("schema");
+    assert_eq!(all.status.code(), Some(0));
+    for command in [
+        "show", "group", "policy", "config", "stats", "monitor", "metrics",
+    ] {
+        assert!(
+            text(&all.stdout).contains(&format!("  \"{command}\": {{\n")),
+            "{command}"
+        );
+        let one = mwb(&format!("schema {command}"));
+        assert_eq!(one.status.code(), Some(0), "{command}");
+        assert!(text(&one.stdout).contains("json-schema.org"), "{command}");
     }
 }
 

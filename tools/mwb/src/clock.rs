@@ -4,7 +4,9 @@
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit, ZonedDifference};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Time(Timestamp);
@@ -17,6 +19,16 @@ impl Time {
     /// From nanoseconds since 1970.
     pub fn from_ns(ns: u64) -> Option<Self> {
         Timestamp::from_nanosecond(ns.into()).ok().map(Self)
+    }
+
+    /// Seconds since 1970, to the microsecond.
+    pub fn seconds(self) -> f64 {
+        self.0.as_microsecond() as f64 / 1e6
+    }
+
+    /// Nanoseconds since 1970; 0 before.
+    pub fn ns(self) -> u64 {
+        u64::try_from(self.0.as_nanosecond()).unwrap_or(0)
     }
 
     /// As `ip -ts monitor` prints it.
@@ -39,7 +51,17 @@ impl Time {
 /// Seconds since 1970, with six decimals.
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(self.0.as_microsecond() as f64 / 1e6)
+        serializer.serialize_f64(self.seconds())
+    }
+}
+
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({ "type": "number", "description": "Seconds since 1970" })
     }
 }
 

@@ -6,9 +6,10 @@ use crate::message::{self, attributes, Request};
 use crate::netlink::Client;
 use crate::output::{self, Output};
 use crate::uapi::*;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Debug, Default, PartialEq, Serialize)]
+#[derive(Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Config {
     granularity: Option<&'static str>,
     pair_timeout_s: u32,

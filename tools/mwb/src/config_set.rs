@@ -5,6 +5,7 @@
 use crate::message::{u32, Request};
 use crate::netlink::Client;
 use crate::one_of::one_of;
+use crate::percent;
 use crate::time;
 use crate::uapi::*;
 
@@ -28,13 +29,13 @@ pub struct Args {
     #[arg(long, value_name = "TIME", value_parser = time::parse_ms)]
     average: Option<u32>,
     /// Upload use above which upload decides in mode rate, as 85%
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = percent::parse)]
     threshold: Option<u32>,
     /// Upload use that all WANs must be back at for download to decide again
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = percent::parse)]
     exit: Option<u32>,
     /// The most credit that one connection gives, in per cent of the mean capacity
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = percent::parse)]
     credit_cap: Option<u32>,
     /// What becomes of new connections while no WAN is up
     #[arg(long, value_name = "WHAT", value_parser = one_of(&LAST_RESORT_NAMES))]
@@ -63,15 +64,6 @@ fn mask(text: &str) -> Result<u32, String> {
         _ => text.parse().ok(),
     };
     mask.ok_or("write a mask as 0xff000000".into())
-}
-
-/// A share with or without its sign. One that is too high is the kernel's to refuse.
-fn percent(text: &str) -> Result<u32, String> {
-    let digits = text.strip_suffix('%').unwrap_or(text);
-    match digits.parse() {
-        Ok(percent) if !digits.starts_with('+') => Ok(percent),
-        _ => Err("write a share as 85%".into()),
-    }
 }
 
 pub fn run(args: Args, client: &mut Client) -> Result<(), String> {
@@ -148,16 +140,6 @@ mod tests {
         assert_eq!(sent("--granularity connection"), emitted(&expected));
         let expected = [u32(A_CONFIG_LAST_RESORT, LAST_RESORT_MAIN)];
         assert_eq!(sent("--last-resort main"), emitted(&expected));
-    }
-
-    #[test]
-    fn reads_shares() {
-        for (text, value) in [("85%", 85), ("85", 85), ("0", 0), ("100%", 100)] {
-            assert_eq!(percent(text), Ok(value), "{text}");
-        }
-        for text in ["", "%", "+1%", "-1", "8.5%", "85 %", "85%%"] {
-            assert!(percent(text).is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -7,10 +7,11 @@ use crate::message::{self, attributes};
 use crate::table::printable;
 use crate::uapi::*;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::net::Ipv4Addr;
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
     Add,
@@ -18,7 +19,7 @@ enum Kind {
     Change,
 }
 
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct Event {
     event: Kind,
     time: Time,
@@ -67,6 +68,46 @@ impl Event {
             old_state,
             reason: read_enum(A_WAN_REASON, &WAN_REASON_NAMES),
         })
+    }
+
+    /// What has become of the WANs between two looks at them, as the kernel would have told it one by one. Each
+    /// of `new` was read at `now`, as a change.
+    pub fn between(old: &[Self], new: &[Self], now: Time) -> Vec<Self> {
+        let find = |among: &[Self], wan: &Self| among.iter().find(|other| wan.is(other)).cloned();
+        let gone = old.iter().filter(|wan| find(new, wan).is_none());
+        let gone = gone.map(|wan| wan.clone().told(Kind::Del, wan.state, now));
+        let rest = new.iter().filter_map(|wan| match find(old, wan) {
+            None => Some(wan.clone().told(Kind::Add, None, now)),
+            Some(was) if was.clone().told(wan.event, wan.old_state, wan.time) == *wan => None,
+            Some(was) if was.state == wan.state => {
+                Some(wan.clone().told(Kind::Change, was.state, now))
+            }
+            Some(was) => Some(wan.clone().told(Kind::Change, was.state, wan.time)),
+        });
+        gone.chain(rest).collect()
+    }
+
+    fn told(self, event: Kind, old_state: Option<&'static str>, time: Time) -> Self {
+        Self {
+            event,
+            time,
+            old_state,
+            ..self
+        }
+    }
+
+    /// Whether both are about the same WAN; a number or a name alone may be that of a later one.
+    fn is(&self, other: &Self) -> bool {
+        (self.id, &self.name) == (other.id, &other.name)
+    }
+
+    /// Makes `wans` what they are after it.
+    pub fn apply(&self, wans: &mut Vec<Self>) {
+        wans.retain(|wan| !self.is(wan));
+        match self.event {
+            Kind::Add | Kind::Change => wans.push(self.clone()),
+            Kind::Del => {}
+        }
     }
 
     /// The line, as `ip -ts monitor` begins it.
@@ -173,6 +214,49 @@ mod tests {
             let line = format!("[2026-11-22T15:05:00.000000] wan dsl{news}\n");
             assert_eq!(text(command, &attrs), line);
         }
+    }
+
+    #[test]
+    fn what_was_missed_is_the_difference() {
+        let wan = |id, state, changed_ns| {
+            let attrs = [
+                string(A_WAN_NAME, &format!("wan{id}")),
+                u32(A_WAN_ID, id),
+                u32(A_WAN_STATE, state),
+                u64(A_WAN_CHANGED_NS, changed_ns),
+            ];
+            parsed(CMD_WAN_CHANGE_NTF, &emitted(&attrs)).unwrap()
+        };
+        let gateway = |id| Event {
+            gateway: Some([192, 0, 2, 1].into()),
+            ..wan(id, WAN_STATE_UP, 1)
+        };
+        let mut wans = vec![];
+        for id in 1..=4 {
+            wan(id, WAN_STATE_UP, 1).apply(&mut wans);
+        }
+        let new = [
+            wan(1, WAN_STATE_UP, 1),
+            wan(2, WAN_STATE_DOWN, CHANGED_NS),
+            gateway(3),
+            wan(5, WAN_STATE_DEAD, CHANGED_NS),
+        ];
+        let now = Time::from_ns(NOW_NS).unwrap();
+        let missed = Event::between(&wans, &new, now);
+        let text: Vec<_> = missed.iter().map(|e| e.text(TimeZone::UTC)).collect();
+        assert_eq!(
+            text.concat(),
+            "\
+[2026-11-22T15:05:00.000000] wan wan4 removed
+[2026-11-22T15:04:05.123456] wan wan2: up -> down (unknown)
+[2026-11-22T15:05:00.000000] wan wan3: still up (unknown) via 192.0.2.1
+[2026-11-22T15:05:00.000000] wan wan5 added: dead (unknown)
+"
+        );
+        for event in &missed {
+            event.apply(&mut wans);
+        }
+        assert_eq!(Event::between(&wans, &new, now), []);
     }
 
     #[test]

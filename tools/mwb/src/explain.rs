@@ -11,6 +11,7 @@ use crate::proto::Proto;
 use crate::table::{printable, table, Column, Column::*};
 use crate::uapi::*;
 use netlink_packet_core::DefaultNla;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::net::Ipv4Addr;
 
@@ -35,7 +36,7 @@ pub struct Args {
 }
 
 /// What the kernel says of it.
-#[derive(Debug, Default, PartialEq, Serialize)]
+#[derive(Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Explanation {
     iif: String,
     oif: Option<String>,
@@ -47,7 +48,7 @@ pub struct Explanation {
 }
 
 /// A WAN, and what counts of it. Uses are in per cent of capacity, with the connection.
-#[derive(Debug, Default, PartialEq, Serialize)]
+#[derive(Debug, Default, JsonSchema, PartialEq, Serialize)]
 struct Candidate {
     name: String,
     state: Option<&'static str>,

@@ -7,12 +7,13 @@ use crate::netlink::Client;
 use crate::output::{self, Output};
 use crate::table::{table, Column, Column::*};
 use crate::uapi::*;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Debug, Default, PartialEq, Serialize)]
+#[derive(Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Group {
-    name: String,
-    wans: Vec<String>,
+    pub name: String,
+    pub wans: Vec<String>,
 }
 
 impl Group {

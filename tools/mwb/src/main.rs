@@ -5,25 +5,46 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod bar;
+mod apply;
+mod apply_check;
+mod apply_file;
+mod checks;
 mod clock;
 mod completion;
 mod config;
 mod config_set;
+mod devices;
+mod connections;
+mod conntrack;
+mod difference;
+mod doctor;
 mod dscp;
+mod dump;
 mod event;
 mod events;
 mod explain;
 mod extack;
+mod facts;
 mod family;
+mod finding;
 mod group_del;
 mod group_set;
 mod group_show;
+mod history;
+mod http;
+mod live;
+mod marks;
 mod message;
+mod metrics;
 mod monitor;
 mod netlink;
 mod netns;
+mod nft;
 mod one_of;
 mod output;
+mod plan;
+mod percent;
 mod policy;
 mod policy_add;
 mod policy_del;
@@ -32,13 +53,23 @@ mod policy_replace;
 mod policy_show;
 mod ports;
 mod prefix;
+mod prometheus;
 mod proto;
 mod rate;
+mod schema;
+mod screen;
+mod rtnetlink;
+mod save;
 mod selectors;
+mod setting;
 mod show;
+mod state;
 mod stats;
 mod table;
+mod terminal;
 mod time;
+mod top;
+mod top_view;
 mod wan;
 mod wan_add;
 mod wan_del;
@@ -54,8 +85,11 @@ use clap::{Args, Parser, Subcommand};
 use netlink::Client;
 use output::Output;
 use policy_file::File;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
+use terminal::Colour;
+
+const SUCCESS: ExitCode = ExitCode::SUCCESS;
 
 /// Spreads connections over several WANs.
 #[derive(Parser)]
@@ -70,6 +104,19 @@ struct Cli {
     /// Work in this network namespace, as `ip -n` does
     #[arg(short, long, global = true, display_order = 100, value_name = "NAME")]
     netns: Option<OsString>,
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        display_order = 100,
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
+    #[arg(
+        hide_possible_values = true,
+        help = "When to use colours: auto, always or never"
+    )]
+    color: Colour,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -96,6 +143,14 @@ enum Command {
         #[command(subcommand)]
         verb: Option<Config>,
     },
+    /// Print the configuration as a file
+    Save(save::Args),
+    /// Change the configuration to that of a file
+    Apply(apply::Args),
+    /// Show the live connections of the WANs
+    Connections(connections::Args),
+    /// Find what is wrong, and say what mends it
+    Doctor(doctor::Args),
     /// Show the WANs and their use (the default)
     Show(show::Args),
     /// Show the counters of the namespace
@@ -103,7 +158,14 @@ enum Command {
     /// Say what would become of a connection that came now, and why
     Explain(explain::Args),
     /// Print a line for each event, until interrupted
+    #[command(after_help = monitor::EXAMPLES)]
     Monitor,
+    /// Watch the WANs on the whole screen
+    Top(top::Args),
+    /// Print the figures for Prometheus, or serve them
+    Metrics(metrics::Args),
+    /// Print the schema of a command's JSON
+    Schema(schema::Args),
     /// Print the completions for a shell
     Completion(completion::Args),
 }
@@ -167,9 +229,28 @@ fn checked(cli: Cli) -> Result<Cli, clap::Error> {
     Ok(cli)
 }
 
-fn run(cli: Cli) -> Result<(), String> {
-    if let Some(Command::Completion(args)) = cli.command {
-        return completion::run(args);
+/// Connects to the kernel, in a network namespace if one is named.
+fn connect(netns: Option<&OsStr>) -> Result<Client, String> {
+    netns.map_or(Ok(()), netns::enter)?;
+    Client::open()
+}
+
+fn run(cli: Cli) -> Result<ExitCode, String> {
+    let netns = cli.netns.as_deref();
+    let output = Output {
+        json: cli.json,
+        pretty: cli.pretty,
+        colour: cli.color.wanted(),
+    };
+    match cli.command {
+        Some(Command::Schema(args)) => return schema::run(args).map(|()| SUCCESS),
+        Some(Command::Completion(args)) => return completion::run(args).map(|()| SUCCESS),
+        Some(Command::Apply(args)) => return apply::run(args, netns, output).map(|()| SUCCESS),
+        Some(Command::Doctor(_)) => {
+            let is_well = doctor::run(netns, output)?;
+            return Ok(if is_well { SUCCESS } else { ExitCode::from(1) });
+        }
+        _ => {}
     }
     // A file that is wrong is wrong without the kernel.
     let file = match &cli.command {
@@ -178,14 +259,7 @@ fn run(cli: Cli) -> Result<(), String> {
         }) => File::read(&args.file)?,
         _ => File::default(),
     };
-    if let Some(name) = &cli.netns {
-        netns::enter(name)?;
-    }
-    let output = Output {
-        json: cli.json,
-        pretty: cli.pretty,
-    };
-    let client = &mut Client::open()?;
+    let client = &mut connect(netns)?;
     match cli.command {
         Some(Command::Wan { verb: Some(verb) }) => match verb {
             Wan::Add(args) => wan_add::run(args, client),
@@ -210,12 +284,17 @@ fn run(cli: Cli) -> Result<(), String> {
             Some(Config::Set(args)) => config_set::run(args, client),
             Some(Config::Show) | None => config::run(client, output),
         },
+        Some(Command::Save(args)) => save::run(args, client),
+        Some(Command::Connections(args)) => connections::run(args, client, output),
         Some(Command::Show(args)) => show::run(args, client, output),
         Some(Command::Stats) => stats::run(client, output),
         Some(Command::Explain(args)) => explain::run(args, client, output),
-        Some(Command::Monitor) => monitor::run(client, output),
+        Some(Command::Monitor) => monitor::run(output),
+        Some(Command::Top(args)) => top::run(args, output),
+        Some(Command::Metrics(args)) => metrics::run(args, output),
         _ => show::run(show::Args::default(), client, output),
     }
+    .map(|()| SUCCESS)
 }
 
 fn main() -> ExitCode {
@@ -227,13 +306,15 @@ fn main() -> ExitCode {
         }
         Err(help) => {
             let _ = output::write(help.to_string().as_bytes());
-            return ExitCode::SUCCESS;
+            return SUCCESS;
         }
     };
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(sentence) => {
-            eprintln!("mwb: {sentence}");
+            for line in sentence.lines() {
+                eprintln!("mwb: {line}");
+            }
             ExitCode::from(2)
         }
     }

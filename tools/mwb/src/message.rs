@@ -12,7 +12,7 @@ use netlink_packet_generic::{GenlFamily, GenlHeader, GenlMessage};
 use std::iter;
 use std::net::Ipv4Addr;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     command: u8,
     attrs: Vec<DefaultNla>,
@@ -156,6 +156,13 @@ pub mod tests {
         bytes.extend(sequence.to_ne_bytes());
         bytes.extend([0; 4]);
         bytes.extend(body);
+        bytes
+    }
+
+    /// What a request is on its way to the kernel, but for the headers.
+    pub fn sent(request: &Request) -> Vec<u8> {
+        let mut bytes = vec![0; request.buffer_len()];
+        request.emit(&mut bytes);
         bytes
     }
 

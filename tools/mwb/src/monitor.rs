@@ -7,31 +7,170 @@ use crate::event::Event;
 use crate::events::Heard;
 use crate::netlink::Client;
 use crate::output::{self, Output};
-use crate::uapi::MCGRP_EVENTS;
+use crate::uapi::*;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-pub fn run(client: &mut Client, output: Output) -> Result<(), String> {
-    client.join(MCGRP_EVENTS)?;
-    loop {
-        let events = match client.listen()? {
-            Heard::Events(events) => events,
-            Heard::Lost => {
-                eprintln!("mwb: events were lost, for there were too many at once");
-                continue;
+pub const EXAMPLES: &str = "\
+Examples:
+  mwb monitor >>/var/log/mwb.log
+  mwb -j monitor | jq --unbuffered -r 'select(.state == \"up\").name'";
+
+/// A line of the output.
+#[derive(Debug, JsonSchema, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Line {
+    Event(Event),
+    Lost(Lost),
+}
+
+/// There were more events than could be read. What follows is what they have made of the WANs.
+#[derive(Debug, JsonSchema, PartialEq, Serialize)]
+pub struct Lost {
+    event: What,
+    time: Time,
+}
+
+#[derive(Debug, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    Lost,
+}
+
+impl Line {
+    fn lost(time: Time) -> Self {
+        let event = What::Lost;
+        Self::Lost(Lost { event, time })
+    }
+
+    pub fn text(&self, zone: TimeZone) -> String {
+        match self {
+            Self::Event(event) => event.text(zone),
+            Self::Lost(lost) => {
+                let time = lost.time.text(zone);
+                format!("[{time}] events were lost, there were too many at once\n")
             }
+        }
+    }
+}
+
+/// What is told of the WANs, in order and without a gap that goes unsaid.
+pub struct Monitor {
+    listener: Client,
+    /// Asks while the other one listens.
+    client: Client,
+    /// The WANs after all that was told.
+    wans: Vec<Event>,
+    lost: bool,
+}
+
+impl Monitor {
+    pub fn open() -> Result<Self, String> {
+        let mut monitor = Self {
+            listener: Client::open()?,
+            client: Client::open()?,
+            wans: Vec::new(),
+            lost: false,
+        };
+        monitor.listener.join(MCGRP_EVENTS)?;
+        monitor.wans = monitor.read()?;
+        Ok(monitor)
+    }
+
+    /// Waits for the next lines.
+    pub fn wait(&mut self) -> Result<Vec<Line>, String> {
+        // What had been told before the loss comes first.
+        if self.lost {
+            return match self.listener.heard()? {
+                Some(heard) => Ok(self.lines(heard)),
+                None => self.resync(),
+            };
+        }
+        let heard = self.listener.listen()?;
+        Ok(self.lines(heard))
+    }
+
+    /// The lines that need no waiting for.
+    pub fn ready(&mut self) -> Result<Vec<Line>, String> {
+        let mut lines = Vec::new();
+        while let Some(heard) = self.listener.heard()? {
+            lines.extend(self.lines(heard));
+        }
+        if self.lost {
+            lines.extend(self.resync()?);
+        }
+        Ok(lines)
+    }
+
+    fn lines(&mut self, heard: Heard) -> Vec<Line> {
+        let Heard::Events(events) = heard else {
+            self.lost = true;
+            return Vec::new();
         };
         let now = Time::now();
         let events = events
             .iter()
             .filter_map(|(command, attrs)| Event::parse(*command, &attrs.0, now));
-        for event in events {
-            let line = match output.json {
-                true => output.json_text(&event)?,
-                false => event.text(TimeZone::system()),
+        events.map(|event| self.line(event)).collect()
+    }
+
+    fn line(&mut self, event: Event) -> Line {
+        event.apply(&mut self.wans);
+        Line::Event(event)
+    }
+
+    /// Looks how things are, and tells what has not been told. What happens meanwhile may be told twice.
+    fn resync(&mut self) -> Result<Vec<Line>, String> {
+        let new = self.read()?;
+        self.lost = false;
+        let now = Time::now();
+        let missed = Event::between(&self.wans, &new, now);
+        let mut lines = vec![Line::lost(now)];
+        lines.extend(missed.into_iter().map(|event| self.line(event)));
+        Ok(lines)
+    }
+
+    fn read(&mut self) -> Result<Vec<Event>, String> {
+        let replies = self.client.dump(CMD_WAN_GET)?;
+        let now = Time::now();
+        // Events have the same attributes.
+        let wans = replies
+            .iter()
+            .filter_map(|wan| Event::parse(CMD_WAN_CHANGE_NTF, &wan.0, now));
+        Ok(wans.collect())
+    }
+}
+
+pub fn run(output: Output) -> Result<(), String> {
+    let mut monitor = Monitor::open()?;
+    loop {
+        for line in monitor.wait()? {
+            let text = match output.json {
+                true => output.json_text(&line)?,
+                false => line.text(TimeZone::system()),
             };
-            if !output::still_read(line.as_bytes())? {
+            if !output::still_read(text.as_bytes())? {
                 return Ok(());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_that_something_was_lost() {
+        let line = Line::lost(Time::from_ns(1_795_359_845_123_456_789).unwrap());
+        assert_eq!(
+            line.text(TimeZone::UTC),
+            "[2026-11-22T15:04:05.123456] events were lost, there were too many at once\n"
+        );
+        assert_eq!(
+            serde_json::to_string(&line).unwrap(),
+            r#"{"event":"lost","time":1795359845.123456}"#
+        );
     }
 }

@@ -9,11 +9,13 @@ use crate::family::Family;
 use crate::message::{Reply, Request};
 use crate::uapi::FAMILY_NAME;
 use linux_raw_sys::errno::ENOENT;
+use linux_raw_sys::net::MSG_DONTWAIT;
 use netlink_packet_core::{Emitable, NetlinkMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
 use netlink_packet_generic::ctrl::nlas::GenlCtrlAttrs;
 use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
 use netlink_packet_generic::{GenlFamily, GenlMessage};
 use netlink_sys::{protocols::NETLINK_GENERIC, Socket, SocketAddr};
+use std::ffi::c_int;
 use std::fmt::Debug;
 use std::io;
 
@@ -53,7 +55,7 @@ impl Client {
         };
         let answer = self.exchange(request, NLM_F_ACK)?;
         if answer.errno == Some(ENOENT) {
-            return Err(format!("the kernel has no {family}: modprobe {family}"));
+            return Err(absent(family));
         }
         let replies = answer.result().map_err(|refusal| refusal.sentence)?;
         let mut families = replies.iter().filter_map(|reply| Family::parse(&reply.0));
@@ -74,7 +76,15 @@ impl Client {
 
     /// Waits for what the kernel tells.
     pub fn listen(&mut self) -> Result<Heard, String> {
-        Heard::from(self.receive(), self.family.id)
+        Heard::from(self.receive(0), self.family.id)
+    }
+
+    /// What the kernel has told by now, if anything is left of it.
+    pub fn heard(&mut self) -> Result<Option<Heard>, String> {
+        match self.receive(MSG_DONTWAIT as c_int) {
+            Err(why) if why.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            received => Heard::from(received, self.family.id).map(Some),
+        }
     }
 
     /// Has the kernel do one thing.
@@ -106,20 +116,25 @@ impl Client {
         let mut answer = Answer::to(request(payload, flags, self.family.id, self.sequence));
         let failed = extack::socket_failed;
         self.socket.send(&answer.request, 0).map_err(failed)?;
-        while !answer.take(&self.receive().map_err(failed)?, self.sequence)? {}
+        while !answer.take(&self.receive(0).map_err(failed)?, self.sequence)? {}
         Ok(answer)
     }
 
     /// The next datagram that is the kernel's.
-    fn receive(&self) -> io::Result<Vec<u8>> {
+    fn receive(&self, flags: c_int) -> io::Result<Vec<u8>> {
         loop {
             let mut datagram = Vec::with_capacity(DATAGRAM_MAX);
-            let (_, sender) = self.socket.recv_from(&mut datagram, 0)?;
+            let (_, sender) = self.socket.recv_from(&mut datagram, flags)?;
             if sender.port_number() == 0 {
                 return Ok(datagram);
             }
         }
     }
+}
+
+/// What is said when a family is not there.
+pub fn absent(family: &str) -> String {
+    format!("the kernel has no {family}: modprobe {family}")
 }
 
 fn socket() -> io::Result<Socket> {
@@ -214,5 +229,6 @@ mod tests {
         assert_eq!(client.join("notify"), Err(extack::MALFORMED.into()));
         client.family = client.find("nlctrl").unwrap();
         assert_eq!(client.join("notify"), Ok(()));
+        assert_eq!(client.heard(), Ok(None));
     }
 }

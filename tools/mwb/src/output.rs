@@ -9,6 +9,7 @@ use std::io::{self, Write};
 pub struct Output {
     pub json: bool,
     pub pretty: bool,
+    pub colour: bool,
 }
 
 impl Output {

@@ -6,10 +6,11 @@ use crate::message::{self, attributes};
 use crate::selectors::Selectors;
 use crate::uapi::*;
 use netlink_packet_core::DefaultNla;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 
-#[derive(clap::Args, Debug, Default, PartialEq, Serialize)]
+#[derive(clap::Args, Clone, Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Policy {
     #[command(flatten)]
     #[serde(flatten)]
@@ -67,7 +68,7 @@ fn separated(value: &str) -> String {
 }
 
 /// A policy as the kernel reports it: one row of `mwb policy show`, as text and as JSON.
-#[derive(Debug, Default, PartialEq, Serialize)]
+#[derive(Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Row {
     #[serde(flatten)]
     pub policy: Policy,

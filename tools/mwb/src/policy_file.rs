@@ -29,13 +29,21 @@ pub struct Line {
 impl File {
     /// Reads and checks all of a file; `-` is standard input.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let (name, bytes) = match path.to_str() {
-            Some("-") => ("stdin".into(), stdin()),
-            _ => (path.display().to_string(), fs::read(path)),
-        };
-        let bytes = bytes.map_err(|why| format!("cannot read {name}: {}", errno_text(why)))?;
+        let (name, bytes) = contents(path)?;
         let lines = parse(&bytes).map_err(|(number, why)| format!("{name}:{number}: {why}"))?;
         Ok(Self { name, lines })
+    }
+}
+
+/// The name of a file, and all that it has; `-` is standard input.
+pub fn contents(path: &Path) -> Result<(String, Vec<u8>), String> {
+    let (name, bytes) = match path.to_str() {
+        Some("-") => ("stdin".into(), stdin()),
+        _ => (path.display().to_string(), fs::read(path)),
+    };
+    match bytes {
+        Ok(bytes) => Ok((name, bytes)),
+        Err(why) => Err(format!("cannot read {name}: {}", errno_text(why))),
     }
 }
 
@@ -144,13 +152,13 @@ fn one_line(error: clap::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::policy::tests::policy;
     use crate::policy_show::lines;
     use crate::selectors::Selectors;
 
-    fn policies(text: &str) -> Vec<Policy> {
+    pub fn policies(text: &str) -> Vec<Policy> {
         let lines = parse(text.as_bytes()).unwrap();
         lines.into_iter().map(|line| line.policy).collect()
     }

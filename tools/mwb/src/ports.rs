@@ -6,7 +6,7 @@ use std::fmt;
 
 const EXAMPLE: &str = "write a port as 443, or ports as 8000-8999";
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ports {
     pub min: u16,
     pub max: u16,

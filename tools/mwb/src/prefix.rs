@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const EXAMPLE: &str = "write a prefix as 10.0.0.0/8, or an address as 10.0.0.1";
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Prefix {
     addr: IpAddr,
     len: u32,

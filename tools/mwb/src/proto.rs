@@ -7,7 +7,7 @@ use std::fmt;
 
 const EXAMPLE: &str = "write a protocol as tcp, udp, icmp or gre, or as a number from 0 to 255";
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Proto(pub u8);
 
 /// Those with ports come first.

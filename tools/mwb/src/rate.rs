@@ -37,19 +37,42 @@ fn unit(name: &str) -> Option<f64> {
     Some(bits * base.powi(power))
 }
 
+/// The rate as it is, in the largest unit that needs no fraction.
+pub fn exact(bps: u64) -> String {
+    let units = [("tbit", 12), ("gbit", 9), ("mbit", 6), ("kbit", 3)];
+    let mut units = units
+        .map(|(unit, power)| (unit, 10u64.pow(power)))
+        .into_iter();
+    match units.find(|(_, factor)| bps != 0 && bps % factor == 0) {
+        Some((unit, factor)) => format!("{}{unit}", bps / factor),
+        None => format!("{bps}bit"),
+    }
+}
+
 /// The rate in at most three digits, or more from 1000 Tbit/s on.
 pub fn display(bps: u64) -> String {
-    let mut value = bps as f64;
-    let mut unit = "";
-    for larger in ["K", "M", "G", "T"] {
+    short(bps, ["", "K", "M", "G", "T"]) + "bit"
+}
+
+/// A number of bytes in at most three digits, or more from 1000 TB on.
+pub fn bytes(bytes: u64) -> String {
+    short(bytes, ["", "k", "M", "G", "T"]) + "B"
+}
+
+fn short(number: u64, units: [&str; 5]) -> String {
+    let mut value = number as f64;
+    let mut units = units.into_iter();
+    let mut unit = units.next();
+    for larger in units {
         if value < 999.5 {
             break;
         }
         value /= 1e3;
-        unit = larger;
+        unit = Some(larger);
     }
     let digits = format!("{value:.*}", usize::from(value < 99.95));
-    format!("{}{unit}bit", digits.strip_suffix(".0").unwrap_or(&digits))
+    let digits = digits.strip_suffix(".0").unwrap_or(&digits);
+    format!("{digits}{}", unit.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -123,6 +146,22 @@ mod tests {
     }
 
     #[test]
+    fn exact_is_read_back() {
+        for (bps, text) in [
+            (0, "0bit"),
+            (1, "1bit"),
+            (1_500_000, "1500kbit"),
+            (20_000_000, "20mbit"),
+            (1_000_000_000, "1gbit"),
+            (10_000_000_000_000, "10tbit"),
+            (4_999_999, "4999999bit"),
+        ] {
+            assert_eq!(exact(bps), text);
+            assert_eq!(parse(text), Ok(bps));
+        }
+    }
+
+    #[test]
     fn writes_three_digits() {
         for (bps, text) in [
             (0, "0bit"),
@@ -138,6 +177,14 @@ mod tests {
             (u64::MAX, "18446744Tbit"),
         ] {
             assert_eq!(display(bps), text);
+        }
+        for (number, text) in [
+            (0, "0B"),
+            (1234, "1.2kB"),
+            (56_789, "56.8kB"),
+            (5 << 30, "5.4GB"),
+        ] {
+            assert_eq!(bytes(number), text);
         }
     }
 }

@@ -9,10 +9,12 @@ use crate::prefix::Prefix;
 use crate::proto::Proto;
 use crate::uapi::*;
 use netlink_packet_core::DefaultNla;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
+use std::cmp::Reverse;
 use std::fmt::Display;
 
-#[derive(clap::Args, Debug, Default, PartialEq, Serialize)]
+#[derive(clap::Args, Clone, Debug, Default, JsonSchema, PartialEq, Eq, Hash, Serialize)]
 pub struct Selectors {
     /// Preference; the lowest one that matches wins
     #[arg(long, value_name = "N")]
@@ -20,10 +22,12 @@ pub struct Selectors {
     /// Source address or prefix
     #[arg(long, value_name = "PREFIX", value_parser = Prefix::parse)]
     #[serde(serialize_with = "as_text")]
+    #[schemars(with = "Option<String>")]
     pub src: Option<Prefix>,
     /// Destination address or prefix, DNAT considered
     #[arg(long, value_name = "PREFIX", value_parser = Prefix::parse)]
     #[serde(serialize_with = "as_text")]
+    #[schemars(with = "Option<String>")]
     pub dst: Option<Prefix>,
     /// Device that they come in through; lo for those of the router itself
     #[arg(long, value_name = "DEV")]
@@ -31,10 +35,12 @@ pub struct Selectors {
     /// Transport protocol, by name or number
     #[arg(long, value_name = "PROTO", value_parser = Proto::parse)]
     #[serde(serialize_with = "as_text")]
+    #[schemars(with = "Option<String>")]
     pub proto: Option<Proto>,
     /// Destination port or ports, DNAT considered
     #[arg(long, value_name = "N[-M]", value_parser = Ports::parse)]
     #[serde(serialize_with = "as_text")]
+    #[schemars(with = "Option<String>")]
     pub dport: Option<Ports>,
     /// DSCP of the first packet, by name or number
     #[arg(long, value_name = "DSCP", value_parser = dscp::parse)]
@@ -60,6 +66,32 @@ impl Selectors {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// What no two policies have in common.
+    pub fn key(&self) -> Self {
+        Self {
+            pref: self.pref.or(Some(POLICY_PREF)),
+            ..self.clone()
+        }
+    }
+
+    /// In this order policies are tried; those with the same rank in the order in which they were added.
+    pub fn rank(&self) -> (u32, Reverse<u32>, Reverse<usize>) {
+        let len = |prefix: Option<Prefix>| prefix.map_or(0, |prefix| prefix.len());
+        let others = [
+            self.iif.is_some(),
+            self.proto.is_some(),
+            self.dport.is_some(),
+            self.dscp.is_some(),
+        ];
+        let others = others.into_iter().filter(|is_given| *is_given).count();
+        let bits = len(self.src) + len(self.dst);
+        (
+            self.pref.unwrap_or(POLICY_PREF),
+            Reverse(bits),
+            Reverse(others),
+        )
     }
 
     pub fn attrs(&self) -> Vec<DefaultNla> {
@@ -112,6 +144,16 @@ impl Selectors {
             dport: Ports::read(u32(A_POLICY_DPORT_MIN), u32(A_POLICY_DPORT_MAX)),
             dscp: u8(A_POLICY_DSCP),
         }
+    }
+
+    /// As options, as `mwb policy add` takes them; without a preference that is none.
+    pub fn options(&self) -> String {
+        let pref = self.pref.filter(|pref| *pref != POLICY_PREF);
+        let pref = pref.map(|pref| format!("--pref {pref}"));
+        let given = self
+            .given()
+            .map(|(_, option, value)| format!("{option} {value}"));
+        pref.into_iter().chain(given).collect::<Vec<_>>().join(" ")
     }
 
     /// Those that are given, but for the preference: the word of `ip rule`, the option, the value.

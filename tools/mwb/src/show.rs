@@ -2,67 +2,234 @@
 
 //! `mwb show`: the WANs and their use.
 
+use crate::bar::bar;
 use crate::clock::Time;
+use crate::live;
 use crate::message::{self, Request};
 use crate::netlink::Client;
 use crate::output::{self, Output};
 use crate::rate;
 use crate::stats::Stats;
-use crate::table::{printable, table, Column, Column::*};
+use crate::table::{printable, Cell, Column, Paint, Table};
+use crate::terminal;
 use crate::uapi::*;
 use crate::wan::Wan;
+use What::*;
 
 #[derive(clap::Args, Default)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Show only this WAN
     name: Option<String>,
+    /// Also count the connections that there are now, which takes a second for a million of them
+    #[arg(short, long)]
+    live: bool,
+    /// Also show marks, routing tables and tiers
+    #[arg(short, long)]
+    details: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  mwb                        what the lines do at the moment
+  mwb show dsl --live        one of them, with the connections that it has
+  mwb -j show | jq -r '.[] | select(.state != \"up\").name'";
+
 pub fn run(args: Args, client: &mut Client, output: Output) -> Result<(), String> {
-    let replies = match args.name {
-        Some(name) => client.call(Request::new(
-            CMD_WAN_GET,
-            vec![message::string(A_WAN_NAME, &name)],
-        )),
-        None => client.dump(CMD_WAN_GET),
-    }?;
-    let wans: Vec<Wan> = replies.iter().map(|reply| Wan::parse(&reply.0)).collect();
+    let mut wans = read(args.name.as_deref(), client)?;
+    if args.live {
+        count(&mut wans)?;
+    }
     if output.json {
         return output.json(&wans);
     }
-    let text = table(COLUMNS, wans.iter().map(row))
+    let view = View {
+        live: args.live,
+        details: args.details,
+        unicode: terminal::unicode(),
+        colour: output.colour,
+    };
+    let text = view.fitting(&wans, terminal::width()).to_string()
         + &reasons(&wans, Time::now())
         + &rates(&wans)
         + &cache(Stats::read(client)?.cache);
     output::write(text.as_bytes())
 }
 
-const COLUMNS: [Column; 10] = [
-    Left("NAME"),
-    Left("STATE"),
-    Left("DEV"),
-    Right("TIER"),
-    Left("GATEWAY"),
-    Right("UP"),
-    Right("DOWN"),
-    Right("MARK"),
-    Right("TABLE"),
-    Right("CONNECTIONS"),
-];
+/// Reads one WAN, or all of them.
+pub fn read(name: Option<&str>, client: &mut Client) -> Result<Vec<Wan>, String> {
+    let replies = match name {
+        Some(name) => client.call(Request::new(
+            CMD_WAN_GET,
+            vec![message::string(A_WAN_NAME, name)],
+        )),
+        None => client.dump(CMD_WAN_GET),
+    }?;
+    Ok(replies.iter().map(|reply| Wan::parse(&reply.0)).collect())
+}
 
-fn row(wan: &Wan) -> [String; COLUMNS.len()] {
-    [
-        wan.name.clone(),
-        wan.state.unwrap_or("unknown").into(),
-        wan.dev.clone(),
-        wan.tier.to_string(),
-        gateway(wan),
-        used(wan.up_bps, wan.up_capacity_bps),
-        used(wan.down_bps, wan.down_capacity_bps),
-        format!("{:#010x}", wan.mark),
-        wan.table.to_string(),
-        wan.connections.to_string(),
-    ]
+/// Looks up how many connections each one has.
+fn count(wans: &mut [Wan]) -> Result<(), String> {
+    let Some(mask) = wans.first().map(|wan| wan.own_mark().1) else {
+        return Ok(());
+    };
+    let Some(counts) = live::count(mask)? else {
+        eprintln!("mwb: there are too many connections to count");
+        return Ok(());
+    };
+    for wan in wans {
+        wan.live = Some(counts.get(&wan.own_mark().0).copied().unwrap_or_default());
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum What {
+    Name,
+    State,
+    Dev,
+    Tier,
+    Gateway,
+    Up,
+    Down,
+    Connections,
+    Live,
+    Share,
+    Mark,
+    Number,
+}
+
+/// What a narrow terminal does without, first to last, once there are no bars.
+const DISPENSABLE: [What; 7] = [Number, Mark, Share, Tier, Gateway, Dev, Connections];
+const BARS: [usize; 5] = [10, 8, 6, 4, 0];
+
+impl What {
+    fn column(self) -> Column {
+        match self {
+            Name => Column::Left("NAME"),
+            State => Column::Left("STATE"),
+            Dev => Column::Left("DEV"),
+            Tier => Column::Right("TIER"),
+            Gateway => Column::Left("GATEWAY"),
+            Up => Column::Left("UP"),
+            Down => Column::Left("DOWN"),
+            Connections => Column::Right("PLACED"),
+            Live => Column::Right("LIVE"),
+            Share => Column::Right("SHARE"),
+            Mark => Column::Right("MARK"),
+            Number => Column::Right("TABLE"),
+        }
+    }
+}
+
+struct View {
+    live: bool,
+    details: bool,
+    unicode: bool,
+    colour: bool,
+}
+
+impl View {
+    /// The first one that is narrow enough: bars shrink and go, then columns.
+    fn fitting(&self, wans: &[Wan], width: Option<usize>) -> Table {
+        let fits = |table: &Table| width.is_none_or(|width| table.width() <= width);
+        let mut columns = self.columns(wans);
+        let mut table = self.table(wans, &columns, BARS[0]);
+        for bar in &BARS[1..] {
+            if fits(&table) {
+                return table;
+            }
+            table = self.table(wans, &columns, *bar);
+        }
+        for what in DISPENSABLE {
+            if fits(&table) {
+                return table;
+            }
+            columns.retain(|column| *column != what);
+            table = self.table(wans, &columns, 0);
+        }
+        table
+    }
+
+    fn columns(&self, wans: &[Wan]) -> Vec<What> {
+        let tiers = wans.iter().any(|wan| wan.tier != wans[0].tier);
+        let all = [
+            (Name, true),
+            (State, true),
+            (Dev, true),
+            (Tier, tiers || self.details),
+            (Gateway, true),
+            (Up, true),
+            (Down, true),
+            (Connections, true),
+            (Live, self.live),
+            (Share, wans.len() > 1),
+            (Mark, self.details),
+            (Number, self.details),
+        ];
+        let shown = all.into_iter().filter(|(_, shown)| *shown);
+        shown.map(|(what, _)| what).collect()
+    }
+
+    fn table(&self, wans: &[Wan], columns: &[What], bar: usize) -> Table {
+        let placed = wans.iter().map(|wan| wan.connections).sum();
+        let row = |wan| {
+            columns
+                .iter()
+                .map(move |what| self.cell(wan, *what, bar, placed))
+        };
+        let heads = columns.iter().map(|what| what.column());
+        Table::new(heads, wans.iter().map(row))
+    }
+
+    fn cell(&self, wan: &Wan, what: What, bar: usize, placed: u64) -> Cell {
+        let text = match what {
+            Name => wan.name.clone(),
+            State => return self.painted(wan.state.unwrap_or("unknown").into(), wan_paint(wan)),
+            Dev => wan.dev.clone(),
+            Tier => wan.tier.to_string(),
+            Gateway => gateway(wan),
+            Up => return self.used(wan.up_bps, wan.up_share(), bar),
+            Down => return self.used(wan.down_bps, wan.down_share(), bar),
+            Connections => wan.connections.to_string(),
+            Live => wan.live.map_or("-".into(), |live| live.to_string()),
+            Share => percent((placed != 0).then(|| wan.connections as f64 / placed as f64)),
+            Mark => format!("{:#010x}", wan.mark),
+            Number => wan.table.to_string(),
+        };
+        text.into()
+    }
+
+    /// A rate and its share of the capacity, also as a bar.
+    fn used(&self, bps: u64, share: Option<f64>, width: usize) -> Cell {
+        let mut text = format!("{:>8} {:>4}", rate::display(bps), percent(share));
+        if width != 0 {
+            text = text + " " + &bar(share.unwrap_or_default(), width, self.unicode);
+        }
+        self.painted(text, share_paint(share))
+    }
+
+    fn painted(&self, text: String, paint: Paint) -> Cell {
+        Cell::painted(text, self.colour.then_some(paint))
+    }
+}
+
+/// Whether all is well with it.
+pub fn wan_paint(wan: &Wan) -> Paint {
+    match wan.state {
+        Some("up") => Paint::Green,
+        Some("drain" | "disabled") => Paint::Yellow,
+        _ => Paint::Red,
+    }
+}
+
+/// Red from where a line has no room for uploads, if nobody has configured another threshold.
+pub fn share_paint(share: Option<f64>) -> Paint {
+    match share.unwrap_or_default() {
+        0.85.. => Paint::Red,
+        0.6.. => Paint::Yellow,
+        _ => Paint::Green,
+    }
 }
 
 /// The address, and whether the WAN was told to learn it.
@@ -74,13 +241,8 @@ fn gateway(wan: &Wan) -> String {
     }
 }
 
-/// A rate and its share of the capacity.
-fn used(bps: u64, capacity_bps: Option<u64>) -> String {
-    let share = match capacity_bps {
-        Some(capacity @ 1..) => format!("{:.0}%", bps as f64 * 100.0 / capacity as f64),
-        _ => "-".into(),
-    };
-    format!("{} {share:>4}", rate::display(bps))
+pub fn percent(share: Option<f64>) -> String {
+    share.map_or("-".into(), |share| format!("{:.0}%", share * 100.0))
 }
 
 /// The lines beneath the table: why WANs are not up, and since when.
@@ -158,24 +320,85 @@ mod tests {
     use super::*;
     use crate::message::emitted;
 
-    #[test]
-    fn table_is_aligned() {
+    fn wans() -> [Wan; 3] {
         let dsl = Wan::parse(&emitted(&crate::wan::tests::attrs()));
         let unnamed = Wan {
             dev: "\x1b[2J".into(),
             up_bps: 999,
             up_capacity_bps: Some(0),
             gateway: Some([192, 0, 2, 1].into()),
+            connections: 22,
+            live: Some(7),
             ..Wan::default()
         };
+        [dsl, unnamed, Wan::default()]
+    }
+
+    const ALL: View = View {
+        live: true,
+        details: true,
+        unicode: false,
+        colour: false,
+    };
+    const USUAL: View = View {
+        live: false,
+        details: false,
+        unicode: true,
+        colour: false,
+    };
+
+    #[test]
+    fn table_is_aligned() {
         let expected = "\
-NAME  STATE       DEV   TIER  GATEWAY                   UP           DOWN        MARK  TABLE  CONNECTIONS
-dsl   no-carrier  eth1     2  192.0.2.1 auto  4.2Mbit  84%  18.7Mbit  94%  0x03000000   7003           53
-      unknown     ?[2J     0  192.0.2.1        999bit    -      0bit    -  0x00000000      0            0
-      unknown              0  -                  0bit    -      0bit    -  0x00000000      0            0
+NAME  STATE       DEV   TIER  GATEWAY         UP                        DOWN                      PLACED  LIVE  SHARE        MARK  TABLE
+dsl   no-carrier  eth1     2  192.0.2.1 auto   4.2Mbit  84% ########..  18.7Mbit  94% #########.      53     -    71%  0x03000000   7003
+      unknown     ?[2J     0  192.0.2.1         999bit    - ..........      0bit    - ..........      22     7    29%  0x00000000      0
+      unknown              0  -                   0bit    - ..........      0bit    - ..........       0     -     0%  0x00000000      0
 ";
-        let rows = [dsl, unnamed, Wan::default()];
-        assert_eq!(table(COLUMNS, rows.iter().map(row)), expected);
+        assert_eq!(ALL.fitting(&wans(), None).to_string(), expected);
+    }
+
+    #[test]
+    fn fits_into_a_terminal() {
+        let expected = "\
+NAME  STATE       DEV   GATEWAY         UP             DOWN           PLACED
+dsl   no-carrier  eth1  192.0.2.1 auto   4.2Mbit  84%  18.7Mbit  94%      53
+      unknown     ?[2J  192.0.2.1         999bit    -      0bit    -      22
+      unknown           -                   0bit    -      0bit    -       0
+";
+        let table = USUAL.fitting(&wans(), Some(80));
+        assert_eq!(table.to_string(), expected);
+        // What all WANs have in common says nothing.
+        let two = &wans()[1..];
+        let text = USUAL.fitting(two, Some(85)).to_string();
+        assert!(text.contains("SHARE") && !text.contains("TIER"), "{text}");
+        assert!(text.contains("    - ····  "), "{text}");
+        for width in 55..200 {
+            for view in [&ALL, &USUAL] {
+                let table = view.fitting(&wans(), Some(width));
+                assert!(table.width() <= width, "{table}");
+            }
+        }
+        // The lines, their states and what they carry.
+        let least = USUAL.fitting(&wans(), Some(1)).to_string();
+        assert!(
+            least.starts_with("NAME  STATE       UP             DOWN\n"),
+            "{least}"
+        );
+    }
+
+    #[test]
+    fn paints_what_needs_attention() {
+        let view = View {
+            colour: true,
+            ..USUAL
+        };
+        let text = view.fitting(&wans(), Some(80)).to_string();
+        assert!(text.contains("\x1b[31mno-carrier\x1b[0m"), "{text}");
+        assert!(text.contains("\x1b[33m 4.2Mbit  84%\x1b[0m"), "{text}");
+        assert!(text.contains("\x1b[31m18.7Mbit  94%\x1b[0m"), "{text}");
+        assert_eq!(share_paint(Some(0.5)), Paint::Green);
+        assert_eq!(share_paint(None), Paint::Green);
     }
 
     #[test]

@@ -2,14 +2,17 @@
 
 //! `mwb stats`: the counters of the instance.
 
+use crate::history::per_second;
 use crate::message::{self, attributes, Request};
 use crate::netlink::Client;
 use crate::output::{self, Output};
+use crate::prometheus::Family;
 use crate::uapi::*;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
-#[derive(Debug, Default, PartialEq, Serialize)]
+#[derive(Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Stats {
     packets: u64,
     dst_hits: u64,
@@ -79,6 +82,56 @@ impl Stats {
             }
         }
         stats
+    }
+
+    /// New connections that were given to a WAN, per second of the time since `old` was read.
+    pub fn placed_since(&self, old: &Self, passed: Duration) -> Option<f64> {
+        per_second(old.connections, self.connections, passed)
+    }
+
+    /// Of the packets since `old` was read, the share that took the route kept by their connection.
+    pub fn hits_since(&self, old: &Self) -> Option<f64> {
+        let packets = self
+            .packets
+            .checked_sub(old.packets)
+            .filter(|packets| *packets != 0)?;
+        Some(self.dst_hits.checked_sub(old.dst_hits)? as f64 / packets as f64)
+    }
+
+    /// For Prometheus.
+    #[rustfmt::skip]
+    pub fn metrics(&self) -> Vec<Family> {
+        let counter = |name, help, value: u64| Family::counter(name, help, value as f64);
+        let gauge = |name, help, value: u32| Family::gauge(name, help, value.into());
+        let rate = |name, help, bps: u64| Family::gauge(name, help, bps as f64 / 8.0);
+        let sync_time = Duration::from_nanos(self.route_sync_ns).as_secs_f64();
+        vec![
+            counter("mwb_packets_total", "Packets that the module saw.", self.packets),
+            counter("mwb_dst_hits_total", "Packets that took the route kept by their connection.", self.dst_hits),
+            counter("mwb_dst_lookups_total", "Packets of connections whose route was looked up.", self.dst_lookups),
+            counter("mwb_dst_obsolete_total", "Packets that found the kept route outdated.", self.dst_obsolete),
+            counter("mwb_connections_total", "New connections that were given to a WAN.", self.connections),
+            counter("mwb_inbound_connections_total", "New connections that came in through a WAN.", self.inbound),
+            counter("mwb_unbalanced_connections_total", "New connections that were left alone.", self.not_balanced),
+            counter("mwb_policy_connections_total", "New connections that a policy has given to a WAN.", self.by_policy),
+            counter("mwb_unreachable_connections_total", "New connections that were refused.", self.unreachable),
+            gauge("mwb_pairs", "Pairs that are kept.", self.pairs),
+            counter("mwb_pair_hits_total", "New connections that were given to the WAN of their pair.", self.pair_hits),
+            counter("mwb_pair_evictions_total", "Pairs that had to go before their time.", self.pair_evictions),
+            Family::state("mwb_cache_state", "Whether connections keep their routes, and why not.", &CACHE_NAMES, self.cache),
+            gauge("mwb_dst_slots", "Routes that are held.", self.dst_slots),
+            counter("mwb_route_syncs_total", "How often rules and routes were compared.", self.route_syncs),
+            counter("mwb_route_changes_total", "Rules and routes that were added or removed.", self.route_changes),
+            Family::counter("mwb_route_sync_seconds_total", "Time that comparing rules and routes has taken.", sync_time),
+            counter("mwb_ended_connections_total", "Connections that were ended with their WAN.", self.ended),
+            counter("mwb_reset_connections_total", "Ended connections whose clients were told by a reset.", self.resets),
+            counter("mwb_released_connections_total", "Connections that went on by another way.", self.released),
+            gauge("mwb_upload_decides", "Whether upload decides on new connections.", self.upload_decides.into()),
+            rate("mwb_expected_transmit_bytes_per_second", "Upload that a new connection is reckoned to add.", self.expected_up_bps),
+            rate("mwb_expected_receive_bytes_per_second", "Download that a new connection is reckoned to add.", self.expected_down_bps),
+            rate("mwb_credit_transmit_bytes_per_second", "Upload credit that a connection gives its WAN.", self.credit_up_bps),
+            rate("mwb_credit_receive_bytes_per_second", "Download credit that a connection gives its WAN.", self.credit_down_bps),
+        ]
     }
 
     fn text(&self) -> String {
@@ -202,6 +255,50 @@ mod tests {
         keys.sort();
         lines.sort();
         assert_eq!(keys, lines);
+    }
+
+    #[test]
+    fn knows_what_is_new() {
+        let old = Stats::parse(&emitted(&attrs()));
+        let new = Stats {
+            packets: old.packets + 200,
+            dst_hits: old.dst_hits + 150,
+            connections: old.connections + 3,
+            ..Stats::default()
+        };
+        assert_eq!(new.hits_since(&old), Some(0.75));
+        assert_eq!(new.placed_since(&old, Duration::from_secs(2)), Some(1.5));
+        assert_eq!(new.hits_since(&new), None);
+        assert_eq!(old.hits_since(&new), None);
+    }
+
+    #[test]
+    fn every_counter_is_a_metric() {
+        let stats = Stats::parse(&emitted(&attrs()));
+        let json = serde_json::to_value(&stats).unwrap();
+        let metrics = stats.metrics();
+        assert_eq!(metrics.len(), json.as_object().unwrap().len());
+        let metrics = serde_json::to_value(&metrics).unwrap();
+        let value = |family: &serde_json::Value| family["samples"][0]["value"].as_f64();
+        let values: Vec<_> = metrics.as_array().unwrap().iter().map(value).collect();
+        // In the order of the fields, with an own unit for a time and a sample for each state.
+        let fields = json.as_object().unwrap();
+        for (number, key) in [
+            (0, "packets"),
+            (1, "dst_hits"),
+            (9, "pairs"),
+            (19, "released"),
+        ] {
+            assert_eq!(values[number], fields[key].as_f64(), "{key}");
+        }
+        assert_eq!(values[16], Some(0.012_345_678));
+        let cache = metrics[12]["samples"].as_array().unwrap();
+        let active: Vec<_> = cache
+            .iter()
+            .filter(|sample| sample["value"] == 1.0)
+            .collect();
+        assert_eq!(active.len(), 1);
+        assert_eq!(active[0]["labels"]["state"], "active");
     }
 
     #[test]

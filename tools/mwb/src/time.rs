@@ -33,9 +33,57 @@ pub fn parse_ms(text: &str) -> Result<u32, String> {
     }
 }
 
+/// The time in milliseconds, or as [`display`] has it where that needs no fraction.
+pub fn display_ms(ms: u32) -> String {
+    match ms % 1000 {
+        0 => display(ms / 1000),
+        _ => format!("{ms}ms"),
+    }
+}
+
+/// The time in the largest unit that needs no fraction.
+pub fn display(seconds: u32) -> String {
+    let units = [("d", 24 * 60 * 60), ("h", 60 * 60), ("m", 60)];
+    let mut units = units.into_iter();
+    match units.find(|(_, factor)| seconds != 0 && seconds % factor == 0) {
+        Some((unit, factor)) => format!("{}{unit}", seconds / factor),
+        None => format!("{seconds}s"),
+    }
+}
+
+/// The time in whole units of the largest that fits: for people.
+pub fn rough(seconds: u32) -> String {
+    let units = [("d", 24 * 60 * 60), ("h", 60 * 60), ("m", 60), ("s", 1)];
+    let fitting = units.into_iter().find(|(_, factor)| seconds >= *factor);
+    fitting.map_or("0s".into(), |(unit, factor)| {
+        format!("{}{unit}", seconds / factor)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (90, "90s"),
+            (600, "10m"),
+            (3600, "1h"),
+            (604_800, "7d"),
+        ] {
+            assert_eq!(display(seconds), text);
+            assert_eq!(parse(text), Ok(seconds));
+        }
+    }
+
+    #[test]
+    fn rough_is_short() {
+        for (seconds, text) in [(0, "0s"), (59, "59s"), (119, "1m"), (431_999, "4d")] {
+            assert_eq!(rough(seconds), text);
+        }
+    }
 
     #[test]
     fn reads_units() {

@@ -5,10 +5,11 @@
 use crate::clock::Time;
 use crate::message::{self, attributes};
 use crate::uapi::*;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::net::Ipv4Addr;
 
-#[derive(Debug, Default, PartialEq, Serialize)]
+#[derive(Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Wan {
     pub name: String,
     pub id: u32,
@@ -23,6 +24,8 @@ pub struct Wan {
     pub reason: Option<&'static str>,
     pub changed: Option<Time>,
     pub mark: u32,
+    #[serde(skip)]
+    pub mark_mask: u32,
     pub table: u32,
     pub up_bps: u64,
     pub down_bps: u64,
@@ -36,6 +39,8 @@ pub struct Wan {
     pub up_reckoned_bps: u64,
     pub down_reckoned_bps: u64,
     pub connections: u64,
+    /// How many of them conntrack has, if that was asked for.
+    pub live: Option<u64>,
 }
 
 impl Wan {
@@ -59,6 +64,7 @@ impl Wan {
                 A_WAN_REASON => wan.reason = read_enum(&WAN_REASON_NAMES),
                 A_WAN_CHANGED_NS => wan.changed = Time::from_ns(read_u64()),
                 A_WAN_MARK => wan.mark = read_u32(),
+                A_WAN_MARK_MASK => wan.mark_mask = read_u32(),
                 A_WAN_TABLE => wan.table = read_u32(),
                 A_WAN_UP_BPS => wan.up_bps = read_u64(),
                 A_WAN_DOWN_BPS => wan.down_bps = read_u64(),
@@ -77,6 +83,29 @@ impl Wan {
         }
         wan
     }
+
+    /// The mark of its connections without the bit that says whether a policy has placed them, and the mask of
+    /// all such marks.
+    pub fn own_mark(&self) -> (u32, u32) {
+        let policy_bit =
+            self.mark_mask & (1 << 31u32.saturating_sub(self.mark_mask.leading_zeros()));
+        let mask = self.mark_mask & !policy_bit;
+        (self.mark & mask, mask)
+    }
+
+    pub fn up_share(&self) -> Option<f64> {
+        share(self.up_bps, self.up_capacity_bps)
+    }
+
+    pub fn down_share(&self) -> Option<f64> {
+        share(self.down_bps, self.down_capacity_bps)
+    }
+}
+
+/// The part of the capacity that is in use, if that is known.
+fn share(bps: u64, capacity_bps: Option<u64>) -> Option<f64> {
+    let capacity = capacity_bps.filter(|capacity| *capacity != 0)?;
+    Some(bps as f64 / capacity as f64)
 }
 
 #[cfg(test)]
@@ -133,7 +162,7 @@ pub mod tests {
                 r#""up_capacity_bps":5000000,"down_capacity_bps":20000000,"capacity_learned":true,"#,
                 r#""up_credit_bps":1000,"down_credit_bps":2000,"#,
                 r#""up_reckoned_bps":50000000,"down_reckoned_bps":60000000,"#,
-                r#""connections":53}"#
+                r#""connections":53,"live":null}"#
             )
         );
     }
@@ -159,6 +188,19 @@ pub mod tests {
         ] {
             assert!(json[key].is_null(), "{key}");
         }
+    }
+
+    #[test]
+    fn knows_its_connections_by_their_marks() {
+        let wan = Wan::parse(&emitted(&attrs()));
+        assert_eq!(wan.own_mark(), (3 << 24, 0x7f << 24));
+        let low = Wan {
+            mark: 2,
+            mark_mask: 7,
+            ..Wan::default()
+        };
+        assert_eq!(low.own_mark(), (2, 3));
+        assert_eq!(Wan::default().own_mark(), (0, 0));
     }
 
     #[test]
