@@ -21,6 +21,11 @@
 #define MWB_RULE_PREF		7000
 #define MWB_TABLE_BASE		7000
 #define MWB_PAIR_TIMEOUT	600
+#define MWB_INTERVAL_MS		200
+#define MWB_AVERAGE_MS		600
+#define MWB_THRESHOLD_PERCENT	85
+#define MWB_EXIT_PERCENT	80
+#define MWB_CREDIT_CAP_PERCENT	50
 
 /**
  * enum mwb_wan_state - Whether a WAN takes connections, or the first reason

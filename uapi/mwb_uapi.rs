@@ -34,6 +34,16 @@ pub const RULE_PREF: u32 = 7000;
 pub const TABLE_BASE: u32 = 7000;
 /// Default of the pair timeout, in seconds.
 pub const PAIR_TIMEOUT: u32 = 600;
+/// Default of the time between two samples of the counters, in milliseconds.
+pub const INTERVAL_MS: u32 = 200;
+/// Default of the time constant of the moving averages, in milliseconds.
+pub const AVERAGE_MS: u32 = 600;
+/// Default of the upload use above which upload decides, in per cent.
+pub const THRESHOLD_PERCENT: u32 = 85;
+/// Default of the upload use that all WANs must be back at, in per cent.
+pub const EXIT_PERCENT: u32 = 80;
+/// Default of the most credit that one connection gives, in per cent of the mean capacity.
+pub const CREDIT_CAP_PERCENT: u32 = 50;
 
 /// Switched off on request.
 pub const WAN_STATE_DISABLED: u32 = 0;

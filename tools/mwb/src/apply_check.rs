@@ -165,7 +165,11 @@ mod tests {
         let two = "[wan.a]\ndev = \"eth1\"\n[wan.b]\ndev = \"eth2\"\n";
         for (text, place, words) in [
             ("[wan.a]\nup = \"1mbit\"", "1:6", "wan a has no dev"),
-            ("[config]\nthreshold = \"70%\"", "2:13", "80%, is above the threshold, 70%"),
+            (
+                "[config]\nthreshold = \"70%\"",
+                "2:13",
+                "80%, is above the threshold, 70%",
+            ),
             ("[config]\nexit = 86", "2:8", "86%, is above"),
             ("[wan.\"a b\"]\ndev = \"x\"", "1:6", "white space"),
             ("[wan.main]\ndev = \"x\"", "1:6", "main table"),

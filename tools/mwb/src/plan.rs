@@ -417,7 +417,7 @@ pub mod tests {
     use crate::message::tests::sent;
     use crate::policy_file::tests::policies;
     use crate::setting::Value;
-    use crate::state::tests::{defaults, wan};
+    use crate::state::tests::{at, defaults, wan};
 
     /// The lines of `--dry-run`.
     pub fn changes(state: &State, file: &File) -> Vec<String> {
@@ -541,7 +541,7 @@ pub mod tests {
             "f:2:13: mark-mask is 0xff000000, and can be changed only while there is no WAN"
         );
         let mut other = state();
-        other.config[6] = Some(Value::Number(100));
+        other.config[at("rule-pref")] = Some(Value::Number(100));
         assert!(refused(&other, A).starts_with("f:1:1: rule-pref is 100"));
         let all_new = format!("{config}[wan.c]\ndev = \"eth3\"\n");
         assert_eq!(
@@ -601,7 +601,7 @@ pub mod tests {
     #[test]
     fn what_the_module_does_not_know_is_refused() {
         let mut older = state();
-        older.config[4] = None;
+        older.config[at("failback")] = None;
         assert_eq!(steps(&older, &same()), [""; 0]);
         let why = refused(&older, &format!("[config]\nfailback = \"all\"\n{}", same()));
         assert_eq!(

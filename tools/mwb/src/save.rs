@@ -95,7 +95,7 @@ mod tests {
     use crate::plan::tests::changes;
     use crate::policy::tests::policy;
     use crate::selectors::Selectors;
-    use crate::state::tests::{defaults, wan};
+    use crate::state::tests::{at, defaults, wan};
 
     fn named(name: &str) -> Policy {
         Policy {
@@ -111,8 +111,8 @@ mod tests {
 
     fn state() -> State {
         let mut config = defaults();
-        config[1] = Some(Value::Number(3600));
-        config[5] = Some(Value::Number(0xff00));
+        config[at("pair-timeout")] = Some(Value::Number(3600));
+        config[at("mark-mask")] = Some(Value::Number(0xff00));
         let mut dsl = wan("dsl", 3, "eth1");
         dsl.values[1] = Some(Value::Number(0xc000_0201));
         dsl.values[2] = Some(Value::Number(1_500_000));

@@ -21,9 +21,19 @@ pub const CONFIG: [Setting; 14] = [
     one_of("mode", A_CONFIG_MODE, &MODE_NAMES),
     moment("interval", A_CONFIG_INTERVAL_MS, 2000, INTERVAL_MS),
     moment("average", A_CONFIG_AVERAGE_MS, 60_000, AVERAGE_MS),
-    share("threshold", A_CONFIG_THRESHOLD_PERCENT, (1, 100), THRESHOLD_PERCENT),
+    share(
+        "threshold",
+        A_CONFIG_THRESHOLD_PERCENT,
+        (1, 100),
+        THRESHOLD_PERCENT,
+    ),
     share("exit", A_CONFIG_EXIT_PERCENT, (1, 100), EXIT_PERCENT),
-    share("credit-cap", A_CONFIG_CREDIT_CAP_PERCENT, (0, 1000), CREDIT_CAP_PERCENT),
+    share(
+        "credit-cap",
+        A_CONFIG_CREDIT_CAP_PERCENT,
+        (0, 1000),
+        CREDIT_CAP_PERCENT,
+    ),
     one_of("last-resort", A_CONFIG_LAST_RESORT, &LAST_RESORT_NAMES),
     one_of("on-down", A_CONFIG_ON_DOWN, &ON_DOWN_NAMES),
     one_of("failback", A_CONFIG_FAILBACK, &FAILBACK_NAMES),
@@ -211,7 +221,9 @@ impl Setting {
                 // A newer kernel may know more of them.
                 None => at.to_string(),
             },
-            (Kind::Number(..) | Kind::Weight(_) | Kind::Device, Value::Number(number)) => number.to_string(),
+            (Kind::Number(..) | Kind::Weight(_) | Kind::Device, Value::Number(number)) => {
+                number.to_string()
+            }
         }
     }
 
@@ -237,12 +249,7 @@ const fn moment(name: &'static str, attr: u16, max_ms: u32, default_ms: u32) -> 
     Setting::new(Kind::Moment(max_ms), name, attr, default_ms)
 }
 
-const fn share(
-    name: &'static str,
-    attr: u16,
-    (min, max): (u32, u32),
-    default: u32,
-) -> Setting {
+const fn share(name: &'static str, attr: u16, (min, max): (u32, u32), default: u32) -> Setting {
     Setting::new(Kind::Percent(min, max), name, attr, default)
 }
 

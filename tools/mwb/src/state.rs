@@ -112,6 +112,12 @@ pub mod tests {
         setting::CONFIG.iter().map(Setting::default).collect()
     }
 
+    /// Where a setting of the configuration is among its values.
+    pub fn at(name: &str) -> usize {
+        let is_it = |setting: &Setting| setting.name == name;
+        setting::CONFIG.iter().position(is_it).unwrap()
+    }
+
     #[test]
     fn reads_a_wan() {
         let wan = Wan::read(&Reply(emitted(&crate::wan::tests::attrs())));
@@ -121,16 +127,16 @@ pub mod tests {
             .map(|(setting, value)| setting.text(value.as_ref().unwrap()))
             .collect();
         // Its gateway and its capacities are learned.
-        assert_eq!(texts, ["eth1", "auto", "auto", "auto", "2", "enabled"]);
+        assert_eq!(texts, ["eth1", "auto", "auto", "auto", "2", "40", "enabled"]);
     }
 
     #[test]
     fn tolerates_what_is_missing() {
         let wan = Wan::read(&Reply(vec![]));
         assert_eq!((&*wan.name, wan.id, wan.dev()), ("", 0, None));
-        // An address and a rate are absent while they are unknown.
+        // An address and a rate are absent while they are unknown, a weight while it follows the capacity.
         let known: Vec<_> = wan.values.iter().map(Option::is_some).collect();
-        assert_eq!(known, [false, true, true, true, false, false]);
+        assert_eq!(known, [false, true, true, true, false, true, false]);
         assert!(values(&setting::CONFIG, &[]).iter().all(Option::is_none));
     }
 }
