@@ -127,7 +127,10 @@ pub mod tests {
             .map(|(setting, value)| setting.text(value.as_ref().unwrap()))
             .collect();
         // Its gateway and its capacities are learned.
-        assert_eq!(texts, ["eth1", "auto", "auto", "auto", "2", "40", "enabled"]);
+        assert_eq!(
+            texts,
+            ["eth1", "auto", "auto", "auto", "2", "40", "enabled"]
+        );
     }
 
     #[test]
