@@ -131,12 +131,11 @@ impl Capacity {
         self.given_bps = given_bps;
     }
 
-    /// What is known of it: given or seen; 0 as long as that is next to nothing.
+    /// What is known of it: given, or seen if that is more; 0 as long as it is next to nothing.
     pub(crate) fn known_bps(&self) -> u64 {
         match self.given_bps {
             0 if self.best_bps < 1_000_000 => 0,
-            0 => self.best_bps,
-            _ => self.bps(),
+            given_bps => given_bps.max(self.best_bps),
         }
     }
 

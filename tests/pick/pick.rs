@@ -846,6 +846,8 @@ fn a_capacity_that_was_given_is_at_least_what_was_seen() {
         });
     }
     assert_eq!(capacity.bps(), 20 * MBIT);
+    // What is said of it is what was seen, all of it.
+    assert!(capacity.known_bps() > 1900 * MBIT);
     capacity.give(5000 * MBIT);
     assert_eq!(capacity.bps(), 5000 * MBIT);
     capacity = Capacity::new(10 * MBIT);
