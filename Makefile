@@ -40,7 +40,8 @@ install:
 	install -D -m 644 -t $(share)/man/man8 tools/mwb/mwb.8
 	install -D -m 644 -t $(share)/mwb tools/mwb/grafana.json
 	install -D -m 644 -t $(share)/doc/mwb tools/mwb/example.toml
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system tools/mwb/mwb.service
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/local|$(PREFIX)|' tools/mwb/mwb.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/mwb.service
 	install -d $(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d
 	$(out)/mwb completion bash >$(share)/bash-completion/completions/mwb
 	$(out)/mwb completion zsh >$(share)/zsh/site-functions/_mwb

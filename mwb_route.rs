@@ -20,7 +20,8 @@
 
 use crate::{
     mwb_config::Config,
-    rust::rtnetlink::number::*, //
+    rust::rtnetlink::number::*,
+    uapi::RT_PROTO, //
 };
 use core::net::{
     IpAddr,
@@ -28,7 +29,7 @@ use core::net::{
 };
 
 /// Our `rtm_protocol`, by which we know what is ours.
-pub(crate) const PROTOCOL: u8 = 119;
+pub(crate) const PROTOCOL: u8 = RT_PROTO as u8;
 
 /// What metrics in main differ by from tier to tier: more than there are ids.
 const TIER_METRIC: u32 = 256;

@@ -28,6 +28,8 @@ pub const POLICY_PREF: u32 = 1000;
 /// Default of the mask of the marks. The highest bit of a mask is set on what a policy has placed,
 /// the others hold the id of the WAN; their highest value stands for no WAN at all.
 pub const MARK_MASK: u32 = 4278190080;
+/// The protocol (rtm_protocol) of all rules and routes that the module writes, and of no others.
+pub const RT_PROTO: u32 = 119;
 /// Default of the lowest preference of the policy rules.
 pub const RULE_PREF: u32 = 7000;
 /// Default of the number that, with the id of a WAN added, is its routing table.
@@ -377,6 +379,12 @@ pub const A_WAN_RATES_MIXED: u16 = 30;
 pub const A_WAN_UP_GIVEN_BPS: u16 = 31;
 /// The download capacity that was given, in bits per second; as up-given-bps.
 pub const A_WAN_DOWN_GIVEN_BPS: u16 = 32;
+/// Least and most that it may be.
+pub const A_WAN_ID_LIMITS: (u32, u32) = (1, WAN_MAX);
+/// Least and most that it may be.
+pub const A_WAN_TIER_LIMITS: (u32, u32) = (1, TIER_MAX);
+/// Least and most that it may be.
+pub const A_WAN_WEIGHT_LIMITS: (u32, u32) = (0, WEIGHT_MAX);
 /// Highest attribute of this set.
 pub const A_WAN_MAX: u16 = 32;
 /// Names of the attributes, from number 1 on.
@@ -455,6 +463,18 @@ pub const A_POLICY_STRICT: u16 = 13;
 pub const A_POLICY_CONNECTIONS: u16 = 14;
 /// New connections that found no wanted WAN up.
 pub const A_POLICY_MISSED: u16 = 15;
+/// Least and most that it may be.
+pub const A_POLICY_SRC_LEN_LIMITS: (u32, u32) = (0, 128);
+/// Least and most that it may be.
+pub const A_POLICY_DST_LEN_LIMITS: (u32, u32) = (0, 128);
+/// Least and most that it may be.
+pub const A_POLICY_PROTO_LIMITS: (u32, u32) = (0, 255);
+/// Least and most that it may be.
+pub const A_POLICY_DPORT_MIN_LIMITS: (u32, u32) = (0, 65535);
+/// Least and most that it may be.
+pub const A_POLICY_DPORT_MAX_LIMITS: (u32, u32) = (0, 65535);
+/// Least and most that it may be.
+pub const A_POLICY_DSCP_LIMITS: (u32, u32) = (0, 63);
 /// Highest attribute of this set.
 pub const A_POLICY_MAX: u16 = 15;
 /// Names of the attributes, from number 1 on.
@@ -522,6 +542,22 @@ pub const A_CONFIG_EXIT_PERCENT: u16 = 13;
 /// The most credit that one connection gives, in per cent of the mean capacity of the WANs; 50 by
 /// default. With 0, there is no credit.
 pub const A_CONFIG_CREDIT_CAP_PERCENT: u16 = 14;
+/// Least and most that it may be.
+pub const A_CONFIG_PAIR_TIMEOUT_LIMITS: (u32, u32) = (1, 604800);
+/// Least and most that it may be.
+pub const A_CONFIG_RULE_PREF_LIMITS: (u32, u32) = (1, 32000);
+/// Least and most that it may be.
+pub const A_CONFIG_TABLE_BASE_LIMITS: (u32, u32) = (256, 4000000000);
+/// Least and most that it may be.
+pub const A_CONFIG_INTERVAL_MS_LIMITS: (u32, u32) = (50, 2000);
+/// Least and most that it may be.
+pub const A_CONFIG_AVERAGE_MS_LIMITS: (u32, u32) = (50, 60000);
+/// Least and most that it may be.
+pub const A_CONFIG_THRESHOLD_PERCENT_LIMITS: (u32, u32) = (1, 100);
+/// Least and most that it may be.
+pub const A_CONFIG_EXIT_PERCENT_LIMITS: (u32, u32) = (1, 100);
+/// Least and most that it may be.
+pub const A_CONFIG_CREDIT_CAP_PERCENT_LIMITS: (u32, u32) = (0, 1000);
 /// Highest attribute of this set.
 pub const A_CONFIG_MAX: u16 = 14;
 /// Names of the attributes, from number 1 on.
@@ -677,6 +713,12 @@ pub const A_EXPLAIN_WHY: u16 = 10;
 pub const A_EXPLAIN_POLICY: u16 = 11;
 /// A WAN, with what counts of it; one for each, in the order of their ids.
 pub const A_EXPLAIN_CANDIDATE: u16 = 12;
+/// Least and most that it may be.
+pub const A_EXPLAIN_PROTO_LIMITS: (u32, u32) = (0, 255);
+/// Least and most that it may be.
+pub const A_EXPLAIN_DPORT_LIMITS: (u32, u32) = (0, 65535);
+/// Least and most that it may be.
+pub const A_EXPLAIN_DSCP_LIMITS: (u32, u32) = (0, 63);
 /// Highest attribute of this set.
 pub const A_EXPLAIN_MAX: u16 = 12;
 /// Names of the attributes, from number 1 on.

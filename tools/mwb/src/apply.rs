@@ -17,7 +17,7 @@ use toml::Spanned;
 #[derive(clap::Args)]
 #[command(after_help = "\
 The file is all of the configuration: what it does not name goes, or gets its default.
-All of it is checked first. Connections stay as they are.
+What it says is checked first. Connections stay, but for those of WANs that go or get another device.
 
 Examples:
   mwb save >new.toml                 begin with what there is

@@ -112,6 +112,10 @@ impl File {
     }
 
     fn fill(&mut self, document: &DeTable) -> Vec<Fault> {
+        if document.is_empty() {
+            let why = "there is nothing in it; write [config], and no more, to remove all";
+            return vec![Fault::new(0, why)];
+        }
         let mut reader = Reader::default();
         let mut config = None;
         for (key, at, value) in in_order(document) {
@@ -463,13 +467,11 @@ to = "main"
 
     #[test]
     fn nothing_is_a_file() {
-        for text in [
-            "",
-            "\n# nothing\n",
-            "[config]",
-            "policy = []",
-            "[wan]\n[group]",
-        ] {
+        for text in ["", "\n# nothing\n"] {
+            let why = File::parse("f".into(), text.into()).unwrap_err();
+            assert!(why.starts_with("f:1:1: there is nothing in it"), "{why}");
+        }
+        for text in ["[config]", "policy = []", "[wan]\n[group]"] {
             let file = parsed(text);
             assert!(file.wans.is_empty() && file.policies.is_empty(), "{text}");
             assert!(file.config.iter().all(Option::is_none), "{text}");

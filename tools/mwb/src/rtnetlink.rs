@@ -3,6 +3,7 @@
 //! What the namespace has of links, addresses, rules and routes, as far as it concerns WANs.
 
 use crate::dump::{dump, End};
+use crate::uapi::RT_PROTO;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
@@ -12,7 +13,7 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The protocol of the rules and routes that the module writes.
-const OURS: u8 = 119;
+const OURS: u8 = RT_PROTO as u8;
 
 const MAIN: u32 = 254;
 const DEFAULT: &str = "default";

@@ -13,7 +13,8 @@ use std::fmt::Write;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  mwb save >/etc/mwb.toml       keep it for the next boot
+  mwb save >/etc/mwb.new && mv /etc/mwb.new /etc/mwb.toml
+                                keep it for the next boot
   mwb save | mwb -n b apply -   the same in another network namespace")]
 pub struct Args {
     /// Print also what nobody has changed
@@ -27,11 +28,9 @@ pub fn run(args: Args, client: &mut Client) -> Result<(), String> {
 
 /// As a file. A table begins with an empty line, but for the first one.
 fn toml(state: &State, all: bool) -> String {
-    let mut tables = Vec::new();
+    // Always there: what has no table at all is refused, for something went wrong on its way.
     let config = lines(&setting::CONFIG, &state.config, all);
-    if !config.is_empty() {
-        tables.push(format!("[config]\n{config}"));
-    }
+    let mut tables = vec![format!("[config]\n{config}")];
     for wan in &state.wans {
         let (name, id) = (key(&wan.name), wan.id);
         let values = lines(&setting::WAN, &wan.values, all);
@@ -164,7 +163,7 @@ iif = "dsl"
 to = "dsl"
 "#;
         assert_eq!(toml(&state(), false), expected);
-        assert_eq!(toml(&State::default(), false), "");
+        assert_eq!(toml(&State::default(), false), "[config]\n");
     }
 
     #[test]

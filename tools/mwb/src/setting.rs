@@ -17,29 +17,59 @@ use std::net::Ipv4Addr;
 
 pub const CONFIG: [Setting; 14] = [
     one_of("granularity", A_CONFIG_GRANULARITY, &GRANULARITY_NAMES),
-    time("pair-timeout", A_CONFIG_PAIR_TIMEOUT, 604_800, PAIR_TIMEOUT),
+    time(
+        "pair-timeout",
+        A_CONFIG_PAIR_TIMEOUT,
+        A_CONFIG_PAIR_TIMEOUT_LIMITS,
+        PAIR_TIMEOUT,
+    ),
     one_of("mode", A_CONFIG_MODE, &MODE_NAMES),
-    moment("interval", A_CONFIG_INTERVAL_MS, 2000, INTERVAL_MS),
-    moment("average", A_CONFIG_AVERAGE_MS, 60_000, AVERAGE_MS),
+    moment(
+        "interval",
+        A_CONFIG_INTERVAL_MS,
+        A_CONFIG_INTERVAL_MS_LIMITS,
+        INTERVAL_MS,
+    ),
+    moment(
+        "average",
+        A_CONFIG_AVERAGE_MS,
+        A_CONFIG_AVERAGE_MS_LIMITS,
+        AVERAGE_MS,
+    ),
     share(
         "threshold",
         A_CONFIG_THRESHOLD_PERCENT,
-        (1, 100),
+        A_CONFIG_THRESHOLD_PERCENT_LIMITS,
         THRESHOLD_PERCENT,
     ),
-    share("exit", A_CONFIG_EXIT_PERCENT, (1, 100), EXIT_PERCENT),
+    share(
+        "exit",
+        A_CONFIG_EXIT_PERCENT,
+        A_CONFIG_EXIT_PERCENT_LIMITS,
+        EXIT_PERCENT,
+    ),
     share(
         "credit-cap",
         A_CONFIG_CREDIT_CAP_PERCENT,
-        (0, 1000),
+        A_CONFIG_CREDIT_CAP_PERCENT_LIMITS,
         CREDIT_CAP_PERCENT,
     ),
     one_of("last-resort", A_CONFIG_LAST_RESORT, &LAST_RESORT_NAMES),
     one_of("on-down", A_CONFIG_ON_DOWN, &ON_DOWN_NAMES),
     one_of("failback", A_CONFIG_FAILBACK, &FAILBACK_NAMES),
     numbering(Kind::Mask, "mark-mask", A_CONFIG_MARK_MASK, MARK_MASK),
-    numbering(RULE_PREFS, "rule-pref", A_CONFIG_RULE_PREF, RULE_PREF),
-    numbering(TABLES, "table", A_CONFIG_TABLE_BASE, TABLE_BASE),
+    numbering(
+        Kind::Number(A_CONFIG_RULE_PREF_LIMITS),
+        "rule-pref",
+        A_CONFIG_RULE_PREF,
+        RULE_PREF,
+    ),
+    numbering(
+        Kind::Number(A_CONFIG_TABLE_BASE_LIMITS),
+        "table",
+        A_CONFIG_TABLE_BASE,
+        TABLE_BASE,
+    ),
 ];
 
 /// All but its name and its number, which cannot be changed.
@@ -48,7 +78,7 @@ pub const WAN: [Setting; 7] = [
     GATEWAY,
     capacity("up", A_WAN_UP_CAPACITY_BPS, A_WAN_UP_GIVEN_BPS),
     capacity("down", A_WAN_DOWN_CAPACITY_BPS, A_WAN_DOWN_GIVEN_BPS),
-    Setting::new(Kind::Number(1, TIER_MAX), "tier", A_WAN_TIER, 1),
+    Setting::new(Kind::Number(A_WAN_TIER_LIMITS), "tier", A_WAN_TIER, 1),
     Setting::new(Kind::Weight(WEIGHT_MAX), "weight", A_WAN_WEIGHT, 0),
     one_of("admin", A_WAN_ADMIN, &WAN_ADMIN_NAMES),
 ];
@@ -57,8 +87,6 @@ const GATEWAY: Setting = Setting {
     learned: Some(A_WAN_GATEWAY_LEARNED),
     ..Setting::new(Kind::Address, "gateway", A_WAN_GATEWAY4, 0)
 };
-const RULE_PREFS: Kind = Kind::Number(1, 32_000);
-const TABLES: Kind = Kind::Number(256, 4_000_000_000);
 
 /// What stands for an address or a rate that is learned.
 const AUTO: &str = "auto";
@@ -81,14 +109,14 @@ pub struct Setting {
 #[derive(Clone, Copy)]
 pub enum Kind {
     OneOf(&'static [&'static str]),
-    /// From the first to the second.
-    Number(u32, u32),
-    /// From 1 to so many seconds.
-    Time(u32),
-    /// From 50 to so many milliseconds.
-    Moment(u32),
-    /// In per cent, from the first to the second.
-    Percent(u32, u32),
+    /// Least and most; so with the next three.
+    Number((u32, u32)),
+    /// In seconds.
+    Time((u32, u32)),
+    /// In milliseconds.
+    Moment((u32, u32)),
+    /// In per cent.
+    Percent((u32, u32)),
     /// From 1 to so much; 0 is by capacity.
     Weight(u32),
     Mask,
@@ -172,18 +200,20 @@ impl Setting {
 
     /// Takes what a file has as a number.
     pub fn number(&self, number: u64) -> Result<Value, String> {
+        let is_beyond = |(min, max): (u32, u32)| number < min.into() || number > max.into();
         match self.kind {
-            Kind::Number(min, max) if !(min.into()..=max.into()).contains(&number) => {
+            Kind::Number((min, max)) if is_beyond((min, max)) => {
                 Err(format!("write a number from {min} to {max}"))
             }
-            Kind::Time(max) if !(1..=max.into()).contains(&number) => {
-                Err(format!("write a time from 1s to {}", time::display(max)))
+            Kind::Time(limits) if is_beyond(limits) => {
+                let (min, max) = (time::display(limits.0), time::display(limits.1));
+                Err(format!("write a time from {min} to {max}"))
             }
-            Kind::Moment(max) if !(50..=max.into()).contains(&number) => Err(format!(
-                "write a time from 50ms to {}",
-                time::display_ms(max)
-            )),
-            Kind::Percent(min, max) if !(min.into()..=max.into()).contains(&number) => {
+            Kind::Moment(limits) if is_beyond(limits) => {
+                let (min, max) = (time::display_ms(limits.0), time::display_ms(limits.1));
+                Err(format!("write a time from {min} to {max}"))
+            }
+            Kind::Percent((min, max)) if is_beyond((min, max)) => {
                 Err(format!("write a share from {min}% to {max}%"))
             }
             Kind::Weight(max) if !(1..=max.into()).contains(&number) => {
@@ -241,16 +271,16 @@ const fn one_of(name: &'static str, attr: u16, names: &'static [&'static str]) -
     Setting::new(Kind::OneOf(names), name, attr, 0)
 }
 
-const fn time(name: &'static str, attr: u16, max_s: u32, default_s: u32) -> Setting {
-    Setting::new(Kind::Time(max_s), name, attr, default_s)
+const fn time(name: &'static str, attr: u16, limits: (u32, u32), default_s: u32) -> Setting {
+    Setting::new(Kind::Time(limits), name, attr, default_s)
 }
 
-const fn moment(name: &'static str, attr: u16, max_ms: u32, default_ms: u32) -> Setting {
-    Setting::new(Kind::Moment(max_ms), name, attr, default_ms)
+const fn moment(name: &'static str, attr: u16, limits: (u32, u32), default_ms: u32) -> Setting {
+    Setting::new(Kind::Moment(limits), name, attr, default_ms)
 }
 
-const fn share(name: &'static str, attr: u16, (min, max): (u32, u32), default: u32) -> Setting {
-    Setting::new(Kind::Percent(min, max), name, attr, default)
+const fn share(name: &'static str, attr: u16, limits: (u32, u32), default: u32) -> Setting {
+    Setting::new(Kind::Percent(limits), name, attr, default)
 }
 
 const fn numbering(kind: Kind, name: &'static str, attr: u16, default: u32) -> Setting {
@@ -323,6 +353,27 @@ mod tests {
         static ALL: [&[Setting]; 2] = [&CONFIG, &WAN];
         let mut all = ALL.into_iter().flatten();
         all.find(|setting| setting.name == name).unwrap()
+    }
+
+    #[test]
+    fn the_manual_has_all_of_them() {
+        let manual = include_str!("../mwb.8");
+        let (_, section) = manual.split_once(".SH CONFIGURATION FILE").unwrap();
+        let (section, _) = section.split_once(".SH").unwrap();
+        let (_, config) = section.split_once(".B [config]").unwrap();
+        let (config, wan) = config.split_once(".BI [wan.").unwrap();
+        for (settings, text) in [(&CONFIG[..], config), (&WAN[..], wan)] {
+            for name in settings
+                .iter()
+                .map(|setting| setting.name.replace('-', "\\-"))
+            {
+                let mut words = text.split([' ', '\n', ',']);
+                assert!(
+                    words.any(|word| word.trim_end_matches("\\~") == name),
+                    "{name}"
+                );
+            }
+        }
     }
 
     /// What the kernel reports when it was told a value.
