@@ -469,7 +469,6 @@ pub fn early_demux(facts: &Facts) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::quoted;
     use crate::facts::Bare;
     use crate::finding::Level;
     use crate::marks::Marks;
