@@ -56,7 +56,7 @@ pub fn no_wan(facts: &Facts) -> Vec<Finding> {
     match devices.is_empty() {
         true => {
             let text =
-                format!("{text}; nor is there a default route that says which device is one");
+                format!("{text}, and no default route tells which device to give to mwb wan add");
             vec![Finding { text, ..finding }]
         }
         false => devices.iter().map(add).collect(),
@@ -119,7 +119,7 @@ pub fn state(facts: &Facts) -> Vec<Finding> {
         let state = wan.state.unwrap_or("unknown");
         let mut text = format!("{state} ({}): {}", wan.dev, doc.trim_end_matches('.'));
         if level == Error && command.is_none() {
-            text += "; ask its provider which one is right, and give it with mwb wan set --gateway";
+            text += "; the gateway that its provider names is given with mwb wan set --gateway";
         }
         let finding = Finding::new(level, "state", text).of(&wan.name);
         Some(Finding { command, ..finding })
@@ -587,8 +587,8 @@ mod tests {
             no_wans(facts);
             facts.routes.clear();
         };
-        let text = "error: there is no WAN, so nothing is balanced; \
-            nor is there a default route that says which device is one";
+        let text = "error: there is no WAN, so nothing is balanced, \
+            and no default route tells which device to give to mwb wan add";
         assert_eq!(found(nothing), [text]);
     }
 
