@@ -41,14 +41,13 @@ impl NetlinkDeserializable for Raw {
     }
 }
 
-/// How a dump came to its end.
-#[derive(Debug, PartialEq)]
-pub enum End {
-    Whole,
+/// What there is to say of a dump.
+#[derive(Debug, Default, PartialEq)]
+pub struct Dumped {
     /// It was overtaken by changes, and may lack something.
-    Overtaken,
-    /// The reader has had enough.
-    Left,
+    pub is_overtaken: bool,
+    /// Messages that the library does not understand, as those of a kernel that is newer.
+    pub unread: usize,
 }
 
 /// A size that the kernel fills, if the socket has room for it.
@@ -59,42 +58,53 @@ pub fn dump<M>(
     protocol: isize,
     message: M,
     mut each: impl FnMut(M) -> Result<bool, String>,
-) -> Result<End, String>
+) -> Result<Dumped, String>
 where
     M: NetlinkSerializable + NetlinkDeserializable,
 {
     let socket = ask(protocol, message).map_err(extack::socket_failed)?;
-    let mut end = End::Whole;
+    let mut dumped = Dumped::default();
     let mut datagram = Vec::with_capacity(DATAGRAM_MAX);
     loop {
         datagram.clear();
         let received = socket.recv_from(&mut datagram, 0);
         let (_, sender) = received.map_err(extack::socket_failed)?;
-        if sender.port_number() != 0 {
-            continue;
+        if sender.port_number() == 0 && !dumped.take(&datagram, &mut each)? {
+            return Ok(dumped);
         }
-        let mut rest = &datagram[..];
+    }
+}
+
+impl Dumped {
+    /// Hands on the messages of a datagram. Whether more are to come.
+    fn take<M: NetlinkDeserializable>(
+        &mut self,
+        datagram: &[u8],
+        each: &mut impl FnMut(M) -> Result<bool, String>,
+    ) -> Result<bool, String> {
+        let mut rest = datagram;
         while !rest.is_empty() {
             let (one, flags, left) = split(rest)?;
             rest = left;
-            if flags & NLM_F_DUMP_INTR != 0 {
-                end = End::Overtaken;
-            }
+            self.is_overtaken |= flags & NLM_F_DUMP_INTR != 0;
             match NetlinkMessage::<M>::deserialize(one).map(|message| message.payload) {
                 Ok(NetlinkPayload::InnerMessage(message)) => {
                     if !each(message)? {
-                        return Ok(End::Left);
+                        return Ok(false);
                     }
                 }
-                Ok(NetlinkPayload::Error(error)) => return failed(error.raw_code()).map(|()| end),
-                Ok(NetlinkPayload::Done(done)) => return failed(done.code).map(|()| end),
+                Ok(NetlinkPayload::Error(error)) => {
+                    return failed(error.raw_code()).map(|()| false)
+                }
+                Ok(NetlinkPayload::Done(done)) => return failed(done.code).map(|()| false),
                 Err(_) if matches!(kind(one), NLMSG_DONE | NLMSG_ERROR) => {
                     return Err(extack::MALFORMED.into());
                 }
-                // What the library does not understand of a kernel that is newer is of no use here.
-                Ok(_) | Err(_) => {}
+                Err(_) => self.unread += 1,
+                Ok(_) => {}
             }
         }
+        Ok(true)
     }
 }
 
@@ -137,6 +147,7 @@ fn ask(protocol: isize, message: impl NetlinkSerializable) -> io::Result<Socket>
 mod tests {
     use super::*;
     use crate::message::tests::message;
+    use netlink_packet_route::RouteNetlinkMessage;
 
     #[test]
     fn datagrams_are_split() {
@@ -152,5 +163,24 @@ mod tests {
         let mut short = datagram[0].clone();
         short[..4].copy_from_slice(&0u32.to_ne_bytes());
         assert!(split(&short).is_err());
+    }
+
+    #[test]
+    fn what_is_not_understood_is_counted() {
+        // A link that is whole (its header is 16 bytes long), one that is cut off, and the end.
+        let done = message(NLMSG_DONE, 0, 1, &[&[0; 4]]);
+        let links = [
+            message(16, 0, 1, &[&[0; 16]]),
+            message(16, 0, 1, &[&[0; 4]]),
+        ];
+        let mut dumped = Dumped::default();
+        let mut whole = 0;
+        let mut each = |_: RouteNetlinkMessage| {
+            whole += 1;
+            Ok(true)
+        };
+        assert_eq!(dumped.take(&links.concat(), &mut each), Ok(true));
+        assert_eq!(dumped.take(&done, &mut each), Ok(false));
+        assert_eq!((whole, dumped.unread), (1, 1));
     }
 }

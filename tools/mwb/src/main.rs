@@ -11,6 +11,7 @@ mod apply_file;
 mod bar;
 mod checks;
 mod clock;
+mod command;
 mod completion;
 mod config;
 mod config_set;

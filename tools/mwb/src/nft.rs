@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What of a ruleset concerns the lines: who translates, who writes marks, who uses labels. Read from
+//! What of a ruleset concerns the lines: who translates, who writes marks, who uses labels, which devices are
+//! in flowtables. Read from
 //! `nft -j -t list ruleset` (libnftables-json(5)).
 
 use crate::extack::errno_text;
@@ -12,6 +13,17 @@ use std::process::Command;
 pub struct Nft {
     chains: Vec<Chain>,
     rules: Vec<Rule>,
+    flowtables: Vec<Flowtable>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Flowtable {
+    family: String,
+    table: String,
+    name: String,
+    /// The name of one, or an array.
+    #[serde(default)]
+    dev: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -75,6 +87,8 @@ impl Nft {
         for object in json["nftables"].as_array().into_iter().flatten() {
             nft.chains.extend(Chain::deserialize(&object["chain"]));
             nft.rules.extend(Rule::deserialize(&object["rule"]));
+            nft.flowtables
+                .extend(Flowtable::deserialize(&object["flowtable"]));
         }
         Ok(nft)
     }
@@ -86,6 +100,12 @@ impl Nft {
             cover => cover,
         });
         covers.max().unwrap_or(Cover::No)
+    }
+
+    /// Whether anybody translates anything.
+    pub fn has_nat(&self) -> bool {
+        let mut rules = self.rules.iter().filter(|rule| rule.is_of_ipv4());
+        rules.any(|rule| rule.expr.iter().any(is_nat))
     }
 
     fn is_nat_base(&self, rule: &Rule) -> bool {
@@ -125,6 +145,7 @@ impl Nft {
         let mut writers = Vec::new();
         for rule in self.rules.iter().filter(|rule| rule.is_of_ipv4()) {
             for (mark, effect) in rule.effects() {
+                let Some(effect) = effect else { continue };
                 let wiped = match mark {
                     Mark::Connection => effect.clear & ours,
                     Mark::Packet => 0,
@@ -143,6 +164,28 @@ impl Nft {
         writers
     }
 
+    /// Rules that write marks, nobody knows which.
+    pub fn unknown_mark_writers(&self) -> impl Iterator<Item = &Rule> {
+        let rules = self.rules.iter().filter(|rule| rule.is_of_ipv4());
+        rules.filter(|rule| {
+            let mut effects = rule.effects();
+            effects.any(|(_, effect)| effect.is_none()) || rule.expr.iter().any(is_xt_mark)
+        })
+    }
+
+    /// The flowtables with the names of their devices, of which one may end in a star.
+    pub fn flowtables(&self) -> impl Iterator<Item = (&Flowtable, &str)> {
+        self.flowtables.iter().flat_map(|flowtable| {
+            let names = match &flowtable.dev {
+                Value::Array(names) => &names[..],
+                name => std::slice::from_ref(name),
+            };
+            names
+                .iter()
+                .filter_map(move |name| Some((flowtable, name.as_str()?)))
+        })
+    }
+
     /// Rules that use the labels of connections.
     pub fn label_users(&self) -> impl Iterator<Item = &Rule> {
         let uses = |rule: &&Rule| rule.expr.iter().any(|expr| names(expr, "ct", "label"));
@@ -153,6 +196,25 @@ impl Nft {
 impl Chain {
     fn is_nat(&self) -> bool {
         self.hook.as_deref() == Some("postrouting") && self.r#type.as_deref() == Some("nat")
+    }
+}
+
+impl Flowtable {
+    /// The command that takes a device out of it.
+    pub fn delete(&self, dev: &str) -> String {
+        let Self {
+            family,
+            table,
+            name,
+            ..
+        } = self;
+        let script =
+            format!("delete flowtable {family} {table} {name} {{ devices = {{ \"{dev}\" }}; }}");
+        format!("nft {}", shlex::try_quote(&script).unwrap_or_default())
+    }
+
+    pub fn place(&self) -> String {
+        format!("{} {} {}", self.family, self.table, self.name)
     }
 }
 
@@ -188,14 +250,11 @@ impl Rule {
 
     fn translates(&self, dev: &str) -> Cover {
         let mut cover = Cover::All;
-        let mut is_nat = false;
+        let mut translates = false;
         for expr in &self.expr {
-            let [matched, xt] = [&expr["match"], &expr["xt"]];
-            let is_native = ["masquerade", "snat"]
-                .iter()
-                .any(|key| expr.get(key).is_some());
-            if is_native || matches!(xt["name"].as_str(), Some("MASQUERADE" | "SNAT")) {
-                is_nat = true;
+            let matched = &expr["match"];
+            if is_nat(expr) {
+                translates = true;
             } else if is_device(&matched["left"]) {
                 match matches_device(matched, dev) {
                     Some(true) => {}
@@ -206,19 +265,41 @@ impl Rule {
                 cover = Cover::Maybe;
             }
         }
-        if is_nat {
+        if translates {
             cover
         } else {
             Cover::No
         }
     }
 
-    fn effects(&self) -> impl Iterator<Item = (Mark, Effect)> + '_ {
+    fn effects(&self) -> impl Iterator<Item = (Mark, Option<Effect>)> + '_ {
         self.expr.iter().filter_map(|expr| {
             let mangle = &expr["mangle"];
             let mark = mark_of(&mangle["key"])?;
-            Some((mark, effect(&mangle["value"], mark)?))
+            Some((mark, effect(&mangle["value"], mark)))
         })
+    }
+}
+
+fn is_nat(expr: &Value) -> bool {
+    let mut native = ["masquerade", "snat"].iter();
+    let by_xt = matches!(expr["xt"]["name"].as_str(), Some("MASQUERADE" | "SNAT"));
+    by_xt || native.any(|key| expr.get(key).is_some())
+}
+
+/// By iptables, of whose targets only the names are told.
+fn is_xt_mark(expr: &Value) -> bool {
+    matches!(
+        expr["xt"]["name"].as_str(),
+        Some("MARK" | "CONNMARK" | "HMARK")
+    )
+}
+
+/// Whether a device has a name; one that ends in a star stands for all that begin so.
+pub fn is_named(dev: &str, name: &str) -> bool {
+    match name.strip_suffix('*') {
+        Some(start) => dev.starts_with(start),
+        None => name == dev,
     }
 }
 
@@ -228,10 +309,7 @@ fn is_device(left: &Value) -> bool {
 
 /// None if that cannot be told.
 fn matches_device(matched: &Value, dev: &str) -> Option<bool> {
-    let is_name = |name: &str| match name.strip_suffix('*') {
-        Some(start) => dev.starts_with(start),
-        None => name == dev,
-    };
+    let is_name = |name: &str| is_named(dev, name);
     let is_in = match &matched["right"] {
         Value::String(name) if name.starts_with('@') => return None,
         Value::String(name) => is_name(name),
@@ -263,7 +341,8 @@ fn effect(value: &Value, mark: Mark) -> Option<Effect> {
             set: number,
         });
     }
-    if mark_of(value) == Some(mark) {
+    // Our bits of a connection's mark are those that its packets have.
+    if mark_of(value).is_some_and(|of| of == mark || of == Mark::Connection) {
         return Some(Effect { clear: 0, set: 0 });
     }
     let (operator, operands) = value.as_object()?.iter().next()?;
@@ -327,6 +406,20 @@ pub mod tests {
         Nft::parse(&json!({"nftables": all}).to_string()).unwrap()
     }
 
+    /// One that translates everything and has flowtables, each with these devices.
+    pub fn with_flowtables(devices: &[Value]) -> Nft {
+        let mut nft = ruleset(&[json!([{"masquerade": null}])]);
+        nft.flowtables = devices.iter().map(|dev| flowtable(dev.clone())).collect();
+        nft
+    }
+
+    fn flowtable(dev: Value) -> Flowtable {
+        let json = json!({"family": "inet", "name": "f", "table": "user", "handle": 2, "hook": "ingress",
+            "prio": 0, "dev": dev});
+        let text = json!({"nftables": [{"flowtable": json}]}).to_string();
+        Nft::parse(&text).unwrap().flowtables.remove(0)
+    }
+
     fn oif(op: &str, right: Value) -> Value {
         json!({"match": {"op": op, "left": {"meta": {"key": "oifname"}}, "right": right}})
     }
@@ -372,6 +465,8 @@ pub mod tests {
         let (one, two) = (json!([from, masquerade]), json!([masquerade]));
         assert_eq!(ruleset(&[one, two]).cover("eth1"), Cover::All);
         assert_eq!(Nft::default().cover("eth1"), Cover::No);
+        assert!(ruleset(&[json!([oif("==", json!("eth2")), masquerade])]).has_nat());
+        assert!(!ruleset(&[json!([oif("==", json!("eth1")), {"accept": null}])]).has_nat());
     }
 
     #[test]
@@ -435,6 +530,68 @@ pub mod tests {
             let writers = nft.mark_writers(0xff00_0000, is_meant);
             assert_eq!(writers.first().map(|(_, _, bits)| *bits), bits, "{rule}");
         }
+    }
+
+    #[test]
+    fn knows_what_it_does_not_know() {
+        let mark = |key: &str| json!({key: {"key": "mark"}});
+        let set = |key: &str, value: Value| json!([{"mangle": {"key": mark(key), "value": value}}]);
+        let xt = |kind: &str, name: &str| json!([{"xt": {"type": kind, "name": name}}]);
+        let map = json!({"map": {"key": {"payload": {"protocol": "ip", "field": "saddr"}}, "data": "@x"}});
+        for (rule, is_unknown) in [
+            (set("meta", map.clone()), true),
+            (set("ct", json!({"|": [mark("ct"), map]})), true),
+            (
+                set(
+                    "ct",
+                    json!({"numgen": {"mode": "inc", "mod": 2, "offset": 0}}),
+                ),
+                true,
+            ),
+            // Packets have no mark yet where they come in.
+            (set("ct", mark("meta")), true),
+            (xt("target", "MARK"), true),
+            (xt("target", "CONNMARK"), true),
+            (xt("match", "mark"), false),
+            (xt("target", "MASQUERADE"), false),
+            (set("meta", mark("ct")), false),
+            (set("meta", json!({"&": [mark("ct"), 0xff]})), false),
+            (set("ct", json!(1)), false),
+            (
+                json!([{"mangle": {"key": {"meta": {"key": "priority"}}, "value": map}}]),
+                false,
+            ),
+        ] {
+            let nft = ruleset(&[rule.clone()]);
+            assert_eq!(
+                nft.unknown_mark_writers().count(),
+                usize::from(is_unknown),
+                "{rule}"
+            );
+        }
+    }
+
+    #[test]
+    fn knows_the_devices_of_flowtables() {
+        let flowtable = |dev: Value| {
+            let nft = with_flowtables(&[dev]);
+            let names: Vec<_> = nft.flowtables().map(|(_, name)| name.to_string()).collect();
+            let first = nft.flowtables().next();
+            (names, first.map(|(flowtable, dev)| flowtable.delete(dev)))
+        };
+        let delete = r#"nft 'delete flowtable inet user f { devices = { "eth0" }; }'"#;
+        assert_eq!(
+            flowtable(json!(["eth0", "eth1*"])),
+            (vec!["eth0".into(), "eth1*".into()], Some(delete.into()))
+        );
+        assert_eq!(
+            flowtable(json!("eth0")),
+            (vec!["eth0".into()], Some(delete.into()))
+        );
+        assert_eq!(flowtable(Value::Null), (vec![], None));
+        assert!(
+            is_named("eth1.7", "eth1*") && is_named("eth0", "eth0") && !is_named("eth0.7", "eth0")
+        );
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 //! What the namespace has of links, addresses, rules and routes, as far as it concerns WANs.
 
-use crate::dump::{dump, End};
+use crate::dump::dump;
 use crate::uapi::RT_PROTO;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteType,
+};
 use netlink_packet_route::rule::{RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -26,6 +28,9 @@ pub struct Link {
     pub index: u32,
     pub name: String,
     pub is_up: bool,
+    /// Index of the device below, as of a VLAN's; and of the bridge or bond that it is a port of.
+    pub below: Option<u32>,
+    pub port_of: Option<u32>,
     pub addrs: Vec<Addr>,
 }
 
@@ -39,7 +44,11 @@ pub struct Addr {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Links(pub Vec<Link>);
+pub struct Links {
+    pub all: Vec<Link>,
+    /// Links and addresses that were not understood.
+    pub unread: usize,
+}
 
 /// A rule that is not the module's.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,39 +75,56 @@ pub struct Route {
 
 impl Links {
     pub fn read() -> Result<Self, String> {
-        let mut links = Vec::new();
-        all(
-            RouteNetlinkMessage::GetLink(LinkMessage::default()),
-            &mut links,
-            |message| match message {
-                RouteNetlinkMessage::NewLink(link) => Some(Link::from(link)),
-                _ => None,
-            },
-        )?;
-        let mut addrs = Vec::new();
+        let get = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        let (mut links, unread_links) = all(get, |message| match message {
+            RouteNetlinkMessage::NewLink(link) => Some(Link::from(link)),
+            _ => None,
+        })?;
         let mut get = AddressMessage::default();
         get.header.family = AddressFamily::Inet;
-        all(
-            RouteNetlinkMessage::GetAddress(get),
-            &mut addrs,
-            |message| match message {
-                RouteNetlinkMessage::NewAddress(addr) => of_addr(addr),
-                _ => None,
-            },
-        )?;
+        let get = RouteNetlinkMessage::GetAddress(get);
+        let (addrs, unread_addrs) = all(get, |message| match message {
+            RouteNetlinkMessage::NewAddress(addr) => of_addr(addr),
+            _ => None,
+        })?;
         for link in &mut links {
             let own = addrs.iter().filter(|(index, _)| *index == link.index);
             link.addrs = own.map(|(_, addr)| *addr).collect();
         }
-        Ok(Self(links))
+        Ok(Self {
+            all: links,
+            unread: unread_links + unread_addrs,
+        })
     }
 
     pub fn by_name(&self, name: &str) -> Option<&Link> {
-        self.0.iter().find(|link| link.name == name)
+        self.all.iter().find(|link| link.name == name)
+    }
+
+    /// The devices whose networks a host is on.
+    pub fn with(&self, host: Ipv4Addr) -> impl Iterator<Item = &Link> {
+        let reaches = move |link: &&Link| link.addrs.iter().any(|addr| addr.reaches(host));
+        self.all.iter().filter(reaches)
+    }
+
+    /// All that is below a device, however deep.
+    pub fn below(&self, name: &str) -> Vec<&Link> {
+        let mut found: Vec<_> = self.by_name(name).into_iter().collect();
+        let mut at = 0;
+        while let Some(above) = found.get(at).copied() {
+            let is_below =
+                |link: &&Link| above.below == Some(link.index) || link.port_of == Some(above.index);
+            let new = self.all.iter().filter(is_below);
+            let new: Vec<_> = new.filter(|link| !found.contains(link)).collect();
+            found.extend(new);
+            at += 1;
+        }
+        found.drain(..found.len().min(1));
+        found
     }
 
     pub fn name(&self, index: u32) -> Option<&str> {
-        let mut links = self.0.iter();
+        let mut links = self.all.iter();
         links
             .find(|link| link.index == index)
             .map(|link| link.name.as_str())
@@ -125,53 +151,44 @@ impl Addr {
     }
 }
 
-pub fn rules() -> Result<Vec<Rule>, String> {
-    let mut rules = Vec::new();
+/// The rules of others; and how many were not understood.
+pub fn rules() -> Result<(Vec<Rule>, usize), String> {
     let mut get = RuleMessage::default();
     get.header.family = AddressFamily::Inet;
-    all(
-        RouteNetlinkMessage::GetRule(get),
-        &mut rules,
-        |message| match message {
-            RouteNetlinkMessage::NewRule(rule) => of_rule(rule),
-            _ => None,
-        },
-    )?;
-    Ok(rules)
+    all(RouteNetlinkMessage::GetRule(get), |message| match message {
+        RouteNetlinkMessage::NewRule(rule) => of_rule(rule),
+        _ => None,
+    })
 }
 
-/// The default routes of main, and what is in the tables that `is_wanted`.
-pub fn routes(is_wanted: impl Fn(u32) -> bool) -> Result<Vec<Route>, String> {
-    let mut routes = Vec::new();
+/// The default routes of main, and what is in the tables that `is_wanted`; and how many were not understood.
+pub fn routes(is_wanted: impl Fn(u32) -> bool) -> Result<(Vec<Route>, usize), String> {
     let mut get = RouteMessage::default();
     get.header.address_family = AddressFamily::Inet;
     all(
         RouteNetlinkMessage::GetRoute(get),
-        &mut routes,
         |message| match message {
             RouteNetlinkMessage::NewRoute(route) => {
                 of_route(route).filter(|r| r.is_main_default() || is_wanted(r.table))
             }
             _ => None,
         },
-    )?;
-    Ok(routes)
+    )
 }
 
-/// Keeps what `read` makes of the messages of a dump.
+/// What `read` makes of the messages of a dump; and how many were not understood.
 fn all<T>(
     get: RouteNetlinkMessage,
-    kept: &mut Vec<T>,
     read: impl Fn(RouteNetlinkMessage) -> Option<T>,
-) -> Result<(), String> {
+) -> Result<(Vec<T>, usize), String> {
     for _ in 0..TRIES {
-        kept.clear();
-        let end = dump(NETLINK_ROUTE, get.clone(), |message| {
+        let mut kept = Vec::new();
+        let dumped = dump(NETLINK_ROUTE, get.clone(), |message| {
             kept.extend(read(message));
             Ok(true)
         })?;
-        if end == End::Whole {
-            return Ok(());
+        if !dumped.is_overtaken {
+            return Ok((kept, dumped.unread));
         }
     }
     Err("rules and routes change faster than they can be read: try again".into())
@@ -179,16 +196,24 @@ fn all<T>(
 
 impl From<LinkMessage> for Link {
     fn from(message: LinkMessage) -> Self {
-        let name = message.attributes.into_iter().find_map(|attr| match attr {
-            LinkAttribute::IfName(name) => Some(name),
-            _ => None,
-        });
-        Self {
+        let mut link = Self {
             index: message.header.index,
-            name: name.unwrap_or_default(),
             is_up: message.header.flags.contains(LinkFlags::Up),
-            addrs: vec![],
+            ..Self::default()
+        };
+        let mut is_elsewhere = false;
+        for attr in message.attributes {
+            match attr {
+                LinkAttribute::IfName(name) => link.name = name,
+                LinkAttribute::Link(index) => link.below = Some(index),
+                LinkAttribute::Controller(index) => link.port_of = Some(index),
+                // The index below is one of that namespace.
+                LinkAttribute::LinkNetNsId(_) => is_elsewhere = true,
+                _ => {}
+            }
         }
+        link.below = link.below.filter(|_| !is_elsewhere);
+        link
     }
 }
 
@@ -229,7 +254,8 @@ fn of_rule(message: RuleMessage) -> Option<Rule> {
 
 fn of_route(message: RouteMessage) -> Option<Route> {
     let header = message.header;
-    if header.kind != RouteType::Unicast {
+    // What was learned of a path is no route that somebody has made.
+    if header.kind != RouteType::Unicast || header.flags.contains(RouteFlags::Cloned) {
         return None;
     }
     let mut route = Route {
@@ -266,16 +292,66 @@ pub mod tests {
     pub fn links(name: &str, addr: &str) -> Links {
         let (addr, len) = addr.split_once('/').unwrap();
         let addr = addr.parse().unwrap();
-        Links(vec![Link {
+        let addr = Addr {
+            local: addr,
+            peer: addr,
+            len: len.parse().unwrap(),
+        };
+        let link = Link {
             index: 7,
             name: name.into(),
             is_up: true,
-            addrs: vec![Addr {
-                local: addr,
-                peer: addr,
-                len: len.parse().unwrap(),
-            }],
-        }])
+            addrs: vec![addr],
+            ..Link::default()
+        };
+        Links {
+            all: vec![link],
+            unread: 0,
+        }
+    }
+
+    fn link(index: u32, name: &str, below: Option<u32>, port_of: Option<u32>) -> Link {
+        Link {
+            index,
+            name: name.into(),
+            below,
+            port_of,
+            ..Link::default()
+        }
+    }
+
+    #[test]
+    fn knows_what_is_below() {
+        let all = vec![
+            link(1, "eth0", None, Some(3)),
+            link(2, "eth1", None, Some(3)),
+            link(3, "br0", None, None),
+            link(4, "br0.7", Some(3), None),
+            link(5, "ppp0", None, None),
+            // As two of veth that have each other.
+            link(6, "a", Some(7), None),
+            link(7, "b", Some(6), None),
+        ];
+        let links = Links { all, unread: 0 };
+        for (name, below) in [
+            ("br0.7", &["br0", "eth0", "eth1"][..]),
+            ("br0", &["eth0", "eth1"]),
+            ("a", &["b"]),
+            ("ppp0", &[]),
+            ("absent", &[]),
+        ] {
+            let found: Vec<_> = links.below(name).iter().map(|l| l.name.as_str()).collect();
+            assert_eq!(found, below, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_below_is_in_this_namespace() {
+        let mut message = LinkMessage::default();
+        message.attributes = vec![LinkAttribute::IfName("a".into()), LinkAttribute::Link(7)];
+        assert_eq!(Link::from(message.clone()).below, Some(7));
+        message.attributes.push(LinkAttribute::LinkNetNsId(0));
+        assert_eq!(Link::from(message).below, None);
     }
 
     #[test]
@@ -285,7 +361,7 @@ pub mod tests {
         assert_eq!(links.by_name("lo").unwrap().index, 1);
         assert!(links.by_name("mwb-absent").is_none());
         // Those for local, main and default.
-        let rules = rules().unwrap();
+        let (rules, _) = rules().unwrap();
         assert!(rules.iter().any(|rule| rule.table == MAIN), "{rules:?}");
         routes(|_| true).unwrap();
     }
@@ -299,11 +375,20 @@ pub mod tests {
         assert!(!off("10.0.0.1/0", [192, 0, 2, 1]));
         assert!(off("192.0.2.2/32", [192, 0, 2, 1]));
         let mut ppp = links("ppp0", "192.0.2.2/32");
-        ppp.0[0].addrs[0].peer = [198, 51, 100, 1].into();
+        ppp.all[0].addrs[0].peer = [198, 51, 100, 1].into();
         assert!(!ppp.is_off("ppp0", [198, 51, 100, 1].into()));
         assert!(ppp.is_off("ppp0", [198, 51, 100, 2].into()));
-        ppp.0[0].addrs.clear();
+        ppp.all[0].addrs.clear();
         assert!(!ppp.is_off("ppp0", [198, 51, 100, 2].into()));
+    }
+
+    #[test]
+    fn what_was_learned_is_no_route() {
+        let mut route = RouteMessage::default();
+        route.header.kind = RouteType::Unicast;
+        assert!(of_route(route.clone()).is_some());
+        route.header.flags |= RouteFlags::Cloned;
+        assert_eq!(of_route(route), None);
     }
 
     #[test]
