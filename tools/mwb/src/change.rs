@@ -292,7 +292,11 @@ mod tests {
         let attrs: Vec<_> = (0..20).map(|kind| u32(kind, 1)).collect();
         for command in ALL {
             let whole = emitted(&attrs);
-            for bytes in misshapen(&attrs).iter().map(|b| &b[..]).chain([&[][..], &whole[..9]]) {
+            for bytes in misshapen(&attrs)
+                .iter()
+                .map(|b| &b[..])
+                .chain([&[][..], &whole[..9]])
+            {
                 let change = Change::parse(command, bytes, time(), &mut Config::default());
                 assert!(!matches!(change, Change::Unknown { .. }), "{command}");
                 assert_eq!(change.text(TimeZone::UTC).lines().count(), 1, "{command}");

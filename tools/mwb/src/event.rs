@@ -67,8 +67,7 @@ impl Event {
         let state = read_enum(A_WAN_STATE, &WAN_STATE_NAMES);
         let old_state = read_enum(A_WAN_OLD_STATE, &WAN_STATE_NAMES);
         // The kernel keeps the time of what is a change of state, and of nothing else.
-        let changed =
-            u64(A_WAN_CHANGED_NS).filter(|_| event == Kind::Change && old_state != state);
+        let changed = u64(A_WAN_CHANGED_NS).filter(|_| event == Kind::Change && old_state != state);
         Some(Self {
             event,
             time: changed.and_then(Time::from_ns).unwrap_or(now),
@@ -329,7 +328,10 @@ mod tests {
         );
         let event = parsed(CMD_WAN_OVERLOAD_NTF, &emitted(&attrs)).unwrap();
         let json = serde_json::to_string(&event).unwrap();
-        assert!(json.contains(r#""up_overload":true,"up_bps":9100000"#), "{json}");
+        assert!(
+            json.contains(r#""up_overload":true,"up_bps":9100000"#),
+            "{json}"
+        );
         attrs.retain(|attr| *attr != flag(A_WAN_UP_OVERLOAD));
         assert_eq!(
             text(CMD_WAN_OVERLOAD_NTF, &attrs),

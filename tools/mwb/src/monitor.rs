@@ -117,10 +117,12 @@ impl Monitor {
         };
         let now = Time::now();
         let events = events.iter();
-        let lines = events.map(|(command, attrs)| match Event::parse(*command, &attrs.0, now) {
-            Some(event) => Line::Event(event.following(&mut self.wans)),
-            None => Line::Change(Change::parse(*command, &attrs.0, now, &mut self.config)),
-        });
+        let lines = events.map(
+            |(command, attrs)| match Event::parse(*command, &attrs.0, now) {
+                Some(event) => Line::Event(event.following(&mut self.wans)),
+                None => Line::Change(Change::parse(*command, &attrs.0, now, &mut self.config)),
+            },
+        );
         lines.collect()
     }
 
