@@ -10,7 +10,7 @@ use crate::{
         Choice,
         Run, //
     },
-    mwb_genl_policy::write_policy,
+    mwb_event::write_policy,
     mwb_instance::Instance,
     mwb_nf::Path,
     mwb_pick::{
@@ -142,7 +142,7 @@ impl Do for Explain {
                 answer.u32(A_EXPLAIN_OUTCOME, verdict.outcome)?;
                 answer.u32(A_EXPLAIN_WHY, verdict.why)?;
                 if let Some(policy) = &verdict.policy {
-                    answer.nest(A_EXPLAIN_POLICY, |answer| write_policy(policy, answer))?;
+                    answer.nest(A_EXPLAIN_POLICY, |answer| write_policy(answer, policy))?;
                 }
                 match path {
                     Some(path) => path.write_candidates(net, &verdict, answer),

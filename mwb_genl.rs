@@ -283,13 +283,6 @@ fn write_wan(config: &Config, wans: &Wans, setting: &Setting, answer: &mut Answe
     if setting.up_capacity_bps == 0 || setting.down_capacity_bps == 0 {
         answer.flag(A_WAN_CAPACITY_LEARNED)?;
     }
-    let given = [
-        (A_WAN_UP_GIVEN_BPS, setting.up_capacity_bps),
-        (A_WAN_DOWN_GIVEN_BPS, setting.down_capacity_bps),
-    ];
-    for (id, bps) in given.into_iter().filter(|(_, bps)| *bps != 0) {
-        answer.u64(id, bps, A_WAN_PAD)?;
-    }
     answer.u32(A_WAN_MARK, config.marks.of(setting.id))?;
     answer.u32(A_WAN_MARK_MASK, config.marks.mask())?;
     answer.u32(A_WAN_TABLE, config.table(setting.id))?;
@@ -309,9 +302,6 @@ fn write_wan(config: &Config, wans: &Wans, setting: &Setting, answer: &mut Answe
         reading.down.capacity_bps,
         A_WAN_PAD,
     )?;
-    if setting.weight != 0 {
-        answer.u32(A_WAN_WEIGHT, setting.weight)?;
-    }
     answer.u64(A_WAN_CONNECTIONS, reading.connections, A_WAN_PAD)
 }
 
@@ -371,25 +361,8 @@ impl Do for ConfigGet {
     const POLICY: &'static [Policy] = &attrs::CONFIG_GET;
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
-        use uapi::*;
         let config = instance.config();
-        request.reply(|answer| {
-            answer.u32(A_CONFIG_GRANULARITY, config.granularity)?;
-            answer.u32(A_CONFIG_PAIR_TIMEOUT, config.pair_timeout_s)?;
-            let choice = &config.choice;
-            answer.u32(A_CONFIG_MODE, mwb_config::number_of(choice.mode))?;
-            answer.u32(A_CONFIG_INTERVAL_MS, choice.interval_ms)?;
-            answer.u32(A_CONFIG_AVERAGE_MS, choice.average_ms)?;
-            answer.u32(A_CONFIG_THRESHOLD_PERCENT, choice.enter_percent)?;
-            answer.u32(A_CONFIG_EXIT_PERCENT, choice.exit_percent)?;
-            answer.u32(A_CONFIG_CREDIT_CAP_PERCENT, choice.credit_cap_percent)?;
-            answer.u32(A_CONFIG_LAST_RESORT, config.last_resort)?;
-            answer.u32(A_CONFIG_ON_DOWN, config.on_down)?;
-            answer.u32(A_CONFIG_FAILBACK, config.failback)?;
-            answer.u32(A_CONFIG_MARK_MASK, config.marks.mask())?;
-            answer.u32(A_CONFIG_RULE_PREF, config.rule_pref)?;
-            answer.u32(A_CONFIG_TABLE_BASE, config.table_base)
-        })
+        request.reply(|answer| mwb_event::write_config(answer, &config))
     }
 }
 

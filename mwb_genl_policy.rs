@@ -6,6 +6,7 @@
 
 use crate::{
     mwb_attrs as attrs,
+    mwb_event,
     mwb_genl::name,
     mwb_instance::{
         Instance,
@@ -13,7 +14,6 @@ use crate::{
     },
     mwb_policy::{
         Name,
-        Policy,
         Prefix,
         Selector, //
     },
@@ -27,10 +27,7 @@ use crate::{
     },
     uapi, //
 };
-use core::{
-    net::IpAddr,
-    sync::atomic::Ordering::Relaxed, //
-};
+use core::net::IpAddr;
 use kernel::{
     error::code::*,
     prelude::*, //
@@ -93,13 +90,17 @@ impl Dump for GroupGet {
         let Some((place, group)) = next else {
             return Ok(None);
         };
-        answer.string(uapi::A_GROUP_NAME, group.name.as_c_str())?;
         let written = instance.with_wans(|wans| {
             let settings = wans.settings();
-            let mut members = settings.wans.iter().filter(|w| group.wans.contains(w.id));
-            members.try_for_each(|w| answer.string(uapi::A_GROUP_WAN, &w.name))
+            mwb_event::write_group(
+                answer,
+                &group.name,
+                settings.names(|id| group.wans.contains(id)),
+            )
         });
-        written.unwrap_or(Ok(()))?;
+        // Without WANs it has none.
+        let empty = core::iter::empty();
+        written.unwrap_or_else(|| mwb_event::write_group(answer, &group.name, empty))?;
         Ok(Some(u32::try_from(place)?.saturating_add(1)))
     }
 }
@@ -272,50 +273,12 @@ impl Dump for PolicyGet {
         instance.with_policies(|policies| {
             let next = policies.get(after as usize);
             next.map(|policy| {
-                write_policy(policy, answer)?;
+                mwb_event::write_policy(answer, policy)?;
                 Ok(after.saturating_add(1))
             })
             .transpose()
         })
     }
-}
-
-pub(crate) fn write_policy(policy: &Policy, answer: &mut Answer) -> Result {
-    use uapi::*;
-    let selector = &policy.selector;
-    answer.u32(A_POLICY_PREF, selector.pref)?;
-    let mut prefix = |prefix: &Option<Prefix>, id, len_id| match prefix {
-        Some(prefix) => {
-            match prefix.addr() {
-                IpAddr::V4(v4) => answer.bytes(id, &v4.octets())?,
-                IpAddr::V6(v6) => answer.bytes(id, &v6.octets())?,
-            }
-            answer.u32(len_id, prefix.len())
-        }
-        None => Ok(()),
-    };
-    prefix(&selector.src, A_POLICY_SRC, A_POLICY_SRC_LEN)?;
-    prefix(&selector.dst, A_POLICY_DST, A_POLICY_DST_LEN)?;
-    if let Some(iif) = selector.iif {
-        answer.string(A_POLICY_IIF, iif.as_c_str())?;
-    }
-    if let Some(protocol) = selector.protocol {
-        answer.u32(A_POLICY_PROTO, protocol.into())?;
-    }
-    if let Some((min, max)) = selector.dports {
-        answer.u32(A_POLICY_DPORT_MIN, min.into())?;
-        answer.u32(A_POLICY_DPORT_MAX, max.into())?;
-    }
-    if let Some(dscp) = selector.dscp {
-        answer.u32(A_POLICY_DSCP, dscp.into())?;
-    }
-    answer.string(A_POLICY_TO, policy.to_name.as_c_str())?;
-    if policy.is_strict {
-        answer.flag(A_POLICY_STRICT)?;
-    }
-    let connections = policy.connections.load(Relaxed);
-    answer.u64(A_POLICY_CONNECTIONS, connections, A_POLICY_PAD)?;
-    answer.u64(A_POLICY_MISSED, policy.missed.load(Relaxed), A_POLICY_PAD)
 }
 
 pub(crate) struct PolicyReplace;

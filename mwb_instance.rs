@@ -8,6 +8,7 @@
 
 use crate::{
     mwb_config::Config,
+    mwb_event,
     mwb_nf::Stats,
     mwb_policy::{
         self,
@@ -196,7 +197,7 @@ impl Instance {
     ) -> Result {
         let guard = self.router.lock();
         let router = (*guard).as_ref().ok_or(ENOENT)?;
-        router.change(name, dev, change)
+        router.change(&self.net, name, dev, change)
     }
 
     /// Removes a WAN; with the last one, nothing of the instance is left in the namespace. ENOENT; EBUSY
@@ -245,13 +246,17 @@ impl Instance {
             self.check_numbers(&new, tell)?;
         }
         self.config.replace(new)?;
-        let Some(router) = &*guard else {
-            return Ok(());
-        };
-        if let Err(e) = router.path().chooser.follow_config() {
+        let router = (*guard).as_ref();
+        if let Some(Err(e)) = router.map(|router| router.path().chooser.follow_config()) {
             self.config.replace(old)?;
             return Err(e);
         }
+        if new != old {
+            mwb_event::configured(&self.net, &new);
+        }
+        let Some(router) = router else {
+            return Ok(());
+        };
         router.bring_in_line();
         router.sample();
         if new.failback == uapi::FAILBACK_ALL && old.failback != new.failback {
@@ -321,9 +326,11 @@ impl Instance {
             return Err(ENOSPC.into());
         }
         policies
-            .push(new, GFP_KERNEL_ACCOUNT)
+            .push(new.clone(), GFP_KERNEL_ACCOUNT)
             .map_err(Error::from)?;
-        Ok(self.set_policies(policies)?)
+        self.set_policies(policies)?;
+        mwb_event::policy_added(&self.net, &new);
+        Ok(())
     }
 
     /// Removes the policy that has this selector, else the only one that `is_it`. ENOENT if there is none,
@@ -336,18 +343,19 @@ impl Instance {
         let _guard = self.router.lock();
         let mut policies = self.policies.get().copy_policies(0)?;
         let is_exact = |p: &Policy| p.selector == *selector && is_it(p);
-        let count = |is_it: &dyn Fn(&Policy) -> bool| policies.iter().filter(|p| is_it(p)).count();
-        if count(&is_exact) == 1 {
-            policies.retain(|p| !is_exact(p));
-            return self.set_policies(policies);
-        }
-        match count(&is_it) {
-            0 => return Err(ENOENT),
-            1 => {}
-            _ => return Err(ENOTUNIQ),
-        }
-        policies.retain(|p| !is_it(p));
-        self.set_policies(policies)
+        let only = |is_it: &dyn Fn(&Policy) -> bool| {
+            let mut found = policies.iter().filter(|p| is_it(p));
+            let first = found.next().ok_or(ENOENT)?;
+            match found.next() {
+                None => Ok(first.clone()),
+                Some(_) => Err(ENOTUNIQ),
+            }
+        };
+        let old = only(&is_exact).or_else(|_| only(&is_it))?;
+        policies.retain(|p| !Arc::ptr_eq(p, &old));
+        self.set_policies(policies)?;
+        mwb_event::policy_removed(&self.net, &old);
+        Ok(())
     }
 
     /// Begins a set of policies that is to replace the present one.
@@ -403,7 +411,13 @@ impl Instance {
                 return Err(ESTALE);
             }
         }
-        self.set_policies(policies)
+        let old = self.policies.get();
+        self.set_policies(policies)?;
+        let new = self.policies.get();
+        if !new.has_policies_of(&old) {
+            mwb_event::policies_replaced(&self.net, new.len());
+        }
+        Ok(())
     }
 
     fn set_policies(&self, new: KVVec<Arc<Policy>>) -> Result {
@@ -422,7 +436,8 @@ impl Instance {
     /// the name, ENOSPC when there are too many.
     pub(crate) fn set_group<'a>(&self, name: Name, wans: impl Iterator<Item = &'a CStr>) -> Result {
         let guard = self.router.lock();
-        let id_of = |name: &CStr| (*guard).as_ref().and_then(|r| r.id_of(name));
+        let router = (*guard).as_ref();
+        let id_of = |name: &CStr| router.and_then(|r| r.id_of(name));
         if id_of(name.as_c_str()).is_some() {
             return Err(EEXIST);
         }
@@ -430,6 +445,7 @@ impl Instance {
         for wan in wans {
             members.insert(id_of(wan).ok_or(ENOENT)?);
         }
+        let was = self.with_policies(|policies| policies.members(&name));
         self.change_groups(|groups| {
             mwb_policy::set_group(
                 groups,
@@ -438,7 +454,13 @@ impl Instance {
                     wans: members,
                 },
             )
-        })
+        })?;
+        if let Some(router) = router.filter(|_| was != Some(members)) {
+            let settings = router.path().wans.settings();
+            let names = settings.names(|id| members.contains(id));
+            mwb_event::group_set(&self.net, &name, names);
+        }
+        Ok(())
     }
 
     /// Removes a group. ENOENT; EBUSY while a policy leads to it.
@@ -454,6 +476,8 @@ impl Instance {
                 *group = None;
             }
             Ok(())
-        })
+        })?;
+        mwb_event::group_removed(&self.net, name);
+        Ok(())
     }
 }

@@ -382,6 +382,16 @@ impl Set {
         Ok(set)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.policies.len()
+    }
+
+    /// Whether the policies are just the same ones, in the same order.
+    pub(crate) fn has_policies_of(&self, other: &Self) -> bool {
+        let mut both = self.policies.iter().zip(&other.policies);
+        self.len() == other.len() && both.all(|(a, b)| Arc::ptr_eq(a, b))
+    }
+
     pub(crate) fn get(&self, place: usize) -> Option<&Arc<Policy>> {
         self.policies.get(place)
     }
@@ -439,6 +449,12 @@ impl Set {
     pub(crate) fn group(&self, name: &Name) -> Option<usize> {
         let is_it = |g: &Option<Group>| g.is_some_and(|g| g.name == *name);
         self.groups.iter().position(is_it)
+    }
+
+    /// The WANs of a group.
+    pub(crate) fn members(&self, name: &Name) -> Option<Wans> {
+        let group = self.groups.get(self.group(name)?)?.as_ref()?;
+        Some(group.wans)
     }
 
     /// All groups, with their places.

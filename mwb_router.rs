@@ -37,7 +37,10 @@ use crate::{
         notifier::Watcher,
         rcu::Shared,
         rtnetlink::Listener,
-        work::Work, //
+        work::{
+            Task,
+            Work, //
+        }, //
     },
     uapi, //
 };
@@ -142,6 +145,7 @@ impl Router {
     /// Changes a WAN. ENOENT; EBUSY when another one has its new device.
     pub(crate) fn change(
         &self,
+        net: &Net,
         name: &CStr,
         dev: Option<&CStr>,
         change: impl FnOnce(&mut Setting),
@@ -172,12 +176,18 @@ impl Router {
         {
             let mut settings = wans.settings();
             let at = find(&settings)?;
+            let mut is_changed = !is_same_dev;
             wans.change(&mut settings, at, |setting| {
+                let was = setting.asked();
                 if let Some(dev) = dev {
                     setting.dev = dev;
                 }
                 change(setting);
+                is_changed |= was != setting.asked();
             })?;
+            if let Some(wan) = settings.wans.get(at).filter(|_| is_changed) {
+                mwb_event::set(net, wan);
+            }
         }
         self.bring_in_line();
         if tier != wans.tier(id) && self.path.config().failback == uapi::FAILBACK_ALL {
@@ -211,5 +221,11 @@ impl Router {
         let pass = self.written.pass();
         let next_ms = pass.map_or(0, |()| self.written.repeat_ms());
         self.listener.work().schedule(next_ms);
+    }
+}
+
+impl Task for Wans {
+    fn run(&self) -> Option<u32> {
+        Some(self.sample(mwb_event::overload))
     }
 }

@@ -290,6 +290,8 @@ pub(crate) struct Sync {
     is_stale: AtomicBool,
     /// A gateway is used that may not come back.
     is_waiting: AtomicBool,
+    /// There are WANs, but none of them is up.
+    is_last_resort: AtomicBool,
     /// How long the last pass took, and when it ended.
     last_ms: AtomicU32,
     ended_ns: AtomicU64,
@@ -320,6 +322,7 @@ impl Sync {
                 portid,
                 is_stale: AtomicBool::new(true),
                 is_waiting: AtomicBool::new(false),
+                is_last_resort: AtomicBool::new(false),
                 last_ms: AtomicU32::new(0),
                 ended_ns: AtomicU64::new(0),
                 passes: AtomicU64::new(0),
@@ -534,7 +537,7 @@ impl Sync {
     fn announce(&self, config: &Config, states: &[State], when: &When<'_>) -> Result {
         let mut went = Ids::default();
         let mut came = KVec::with_capacity(states.len(), GFP_KERNEL)?;
-        let mut is_better = false;
+        let (mut is_better, mut is_worse) = (false, false);
         let mut settings = self.path.wans.settings();
         for new in states {
             // It may have been removed meanwhile.
@@ -563,6 +566,7 @@ impl Sync {
                 came.push(new.id, GFP_KERNEL)?;
             }
             is_better |= status.is_up() && !old.is_up();
+            is_worse |= old.is_up() && !status.is_up();
             if let When::After { .. } = when {
                 setting.ifindex = new.ifindex;
             }
@@ -583,6 +587,14 @@ impl Sync {
             }
         }
         self.path.wans.reckon(&settings);
+        // WANs that were never up may be so at the end of the pass.
+        if is_worse || matches!(when, When::After { .. }) {
+            let is_any_up = settings.wans.iter().any(|w| w.status.is_up());
+            let is_now = !is_any_up && !settings.wans.is_empty();
+            if is_now != self.is_last_resort.swap(is_now, Relaxed) {
+                mwb_event::last_resort(&self.net, config, is_now);
+            }
+        }
         drop(settings);
         if went != Ids::default() {
             self.path.release(&went);

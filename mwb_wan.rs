@@ -37,8 +37,7 @@ use crate::{
             Owner, //
         },
         rcu::Shared,
-        time,
-        work::Task, //
+        time, //
     },
     uapi, //
 };
@@ -255,6 +254,8 @@ pub(crate) struct Setting {
     pub(crate) capacities: [Capacity; 2],
     /// At the last sample.
     picked: u64,
+    /// Its upload went above the threshold, and has not been back.
+    pub(crate) is_overloaded: bool,
 }
 
 impl Setting {
@@ -279,7 +280,17 @@ impl Setting {
             meters: [Meter::default(); 2],
             capacities: [Capacity::new(0); 2],
             picked: 0,
+            is_overloaded: false,
         }
+    }
+
+    /// What can be asked of a WAN, but for its device.
+    pub(crate) fn asked(&self) -> impl PartialEq {
+        (
+            self.gateway,
+            [self.up_capacity_bps, self.down_capacity_bps],
+            [self.tier, self.weight, self.admin, self.health],
+        )
     }
 
     /// The device, if it exists.
@@ -358,6 +369,15 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// The names of those WANs of which `is_it` says so.
+    pub(crate) fn names(
+        &self,
+        is_it: impl Fn(u8) -> bool + Clone,
+    ) -> impl Iterator<Item = &CStr> + Clone {
+        let wans = self.wans.iter().filter(move |w| is_it(w.id));
+        wans.map(|w| &*w.name)
+    }
+
     pub(crate) fn position(&self, name: &CStr) -> Option<usize> {
         self.wans.iter().position(|w| &*w.name == name)
     }
@@ -787,7 +807,21 @@ impl Wans {
         }
     }
 
-    fn sample(&self, choice: &mwb_pick::Settings) {
+    /// The upload of a WAN as the threshold sees it, if it does.
+    fn upload(&self, setting: &Setting) -> Option<Load> {
+        let capacity_bps = setting.up_capacity_bps;
+        let wan = self.wan(setting.id)?;
+        let is_seen = capacity_bps != 0 && wan.is_open.load(Relaxed);
+        is_seen.then(|| Load {
+            capacity_bps,
+            ..wan.up.load()
+        })
+    }
+
+    /// Takes a sample, and calls `tell` with each WAN whose upload went above the threshold by it, or is no longer.
+    /// Returns the time until the next one.
+    pub(crate) fn sample(&self, tell: impl Fn(&Net, &Setting, u64)) -> u32 {
+        let choice = &self.choice();
         let now_ns = time::monotonic_ns();
         let mut guard = self.settings.lock();
         let settings = &mut *guard;
@@ -830,20 +864,23 @@ impl Wans {
         settings.expect_up.learn(up_bytes, picked, elapsed_ns);
         settings.expect_down.learn(down_bytes, picked, elapsed_ns);
         self.set_expected(choice, settings);
-        let given = settings.wans.iter().filter(|w| w.up_capacity_bps != 0);
-        let given = given.filter_map(|w| Some((self.wan(w.id)?, w.up_capacity_bps)));
-        let up = given
-            .filter(|(wan, _)| wan.is_open.load(Relaxed))
-            .map(|(wan, capacity_bps)| Load {
-                capacity_bps,
-                ..wan.up.load()
-            });
+        let up = settings.wans.iter().filter_map(|w| self.upload(w));
         let was = self.is_upload.load(Relaxed);
         self.is_upload
             .store(mwb_pick::is_overloaded(choice, was, up), Relaxed);
         let open = self.in_use().filter(|(_, w)| w.is_open.load(Relaxed));
         let loads = open.flat_map(|(_, w)| [w.up.presumed(), w.down.presumed()]);
         self.is_idle.store(mwb_pick::is_idle(loads), Relaxed);
+        for setting in settings.wans.iter_mut() {
+            let up = self.upload(setting);
+            let is_overloaded = mwb_pick::is_overloaded(choice, setting.is_overloaded, up);
+            if is_overloaded != setting.is_overloaded {
+                setting.is_overloaded = is_overloaded;
+                let reading = self.read(setting.id);
+                tell(&self.net, setting, reading.map_or(0, |r| r.up.rate_bps));
+            }
+        }
+        choice.interval_ms
     }
 }
 
@@ -852,12 +889,4 @@ fn open<'a>(wans: impl Iterator<Item = &'a Wan>, direction: fn(&Wan) -> &Directi
     wans.filter(|w| w.is_open.load(Relaxed))
         .map(|w| direction(w).load())
         .fold(Load::default(), Load::plus)
-}
-
-impl Task for Wans {
-    fn run(&self) -> Option<u32> {
-        let choice = self.choice();
-        self.sample(&choice);
-        Some(choice.interval_ms)
-    }
 }

@@ -562,7 +562,17 @@ static FAMILY: AtomicPtr<bindings::genl_family> = AtomicPtr::new(core::ptr::null
 /// Sends a message, which `fill` writes, to whoever listens to a group of the family, given by its number;
 /// to nobody without memory. May sleep.
 pub(crate) fn notify(net: &Net, group: usize, cmd: u8, fill: impl FnOnce(&mut Answer) -> Result) {
-    const PAYLOAD: usize = 512;
+    notify_of(net, group, cmd, 512, fill);
+}
+
+/// The same, with room for so many bytes.
+pub(crate) fn notify_of(
+    net: &Net,
+    group: usize,
+    cmd: u8,
+    room: usize,
+    fill: impl FnOnce(&mut Answer) -> Result,
+) {
     let family = FAMILY.load(Acquire);
     if family.is_null() {
         return;
@@ -570,7 +580,7 @@ pub(crate) fn notify(net: &Net, group: usize, cmd: u8, fill: impl FnOnce(&mut An
     let group = group as c_uint;
     // SAFETY: The family is registered, or was: its memory is the module's, and outlives every instance.
     unsafe {
-        let skb = bindings::mwb_helper_genl_notice_new(family, net.as_ptr(), group, PAYLOAD);
+        let skb = bindings::mwb_helper_genl_notice_new(family, net.as_ptr(), group, room);
         if skb.is_null() {
             return;
         }

@@ -379,6 +379,9 @@ pub const A_WAN_RATES_MIXED: u16 = 30;
 pub const A_WAN_UP_GIVEN_BPS: u16 = 31;
 /// The download capacity that was given, in bits per second; as up-given-bps.
 pub const A_WAN_DOWN_GIVEN_BPS: u16 = 32;
+/// The WAN takes connections, its upload capacity was given, and the measured upload went above
+/// threshold-percent of it and has not been back at exit-percent since.
+pub const A_WAN_UP_OVERLOAD: u16 = 33;
 /// Least and most that it may be.
 pub const A_WAN_ID_LIMITS: (u32, u32) = (1, WAN_MAX);
 /// Least and most that it may be.
@@ -386,9 +389,9 @@ pub const A_WAN_TIER_LIMITS: (u32, u32) = (1, TIER_MAX);
 /// Least and most that it may be.
 pub const A_WAN_WEIGHT_LIMITS: (u32, u32) = (0, WEIGHT_MAX);
 /// Highest attribute of this set.
-pub const A_WAN_MAX: u16 = 32;
+pub const A_WAN_MAX: u16 = 33;
 /// Names of the attributes, from number 1 on.
-pub const A_WAN_NAMES: [&str; 32] = [
+pub const A_WAN_NAMES: [&str; 33] = [
     "pad",
     "name",
     "id",
@@ -421,6 +424,7 @@ pub const A_WAN_NAMES: [&str; 32] = [
     "rates-mixed",
     "up-given-bps",
     "down-given-bps",
+    "up-overload",
 ];
 
 /// Name of the group; like that of a WAN, and not that of one.
@@ -502,10 +506,14 @@ pub const A_POLICIES_POLICY: u16 = 1;
 pub const A_POLICIES_BEGIN: u16 = 2;
 /// The set has more policies than fit into this message; others of the same socket follow.
 pub const A_POLICIES_MORE: u16 = 3;
+/// Number of policies that there are now.
+pub const A_POLICIES_COUNT: u16 = 4;
+/// Least and most that it may be.
+pub const A_POLICIES_COUNT_LIMITS: (u32, u32) = (0, POLICY_MAX);
 /// Highest attribute of this set.
-pub const A_POLICIES_MAX: u16 = 3;
+pub const A_POLICIES_MAX: u16 = 4;
 /// Names of the attributes, from number 1 on.
-pub const A_POLICIES_NAMES: [&str; 3] = ["policy", "begin", "more"];
+pub const A_POLICIES_NAMES: [&str; 4] = ["policy", "begin", "more", "count"];
 
 /// What is kept on one WAN.
 pub const A_CONFIG_GRANULARITY: u16 = 1;
@@ -771,10 +779,33 @@ pub const CMD_CONFIG_GET: u8 = 13;
 pub const CMD_STATS_GET: u8 = 14;
 /// A WAN was added.
 pub const CMD_WAN_ADD_NTF: u8 = 15;
-/// A WAN was removed; this was its last state.
+/// A WAN was removed, also from its groups; this was its last state.
 pub const CMD_WAN_DEL_NTF: u8 = 16;
 /// The state of a WAN, its reason or its gateway changed.
 pub const CMD_WAN_CHANGE_NTF: u8 = 17;
 /// Says what would become of a new connection that came now, and why, without counting or changing
 /// anything. Chance is drawn anew for each.
 pub const CMD_EXPLAIN: u8 = 18;
+/// What is configured of a WAN changed, or what a health check has reported. A new state follows,
+/// if any.
+pub const CMD_WAN_SET_NTF: u8 = 19;
+/// The measured upload of a WAN, up-bps, went above the threshold, or is no longer: up-overload
+/// says which. At most one for each WAN and sample.
+pub const CMD_WAN_OVERLOAD_NTF: u8 = 20;
+/// There are WANs, and none of them is up any more; last-resort says what becomes of new
+/// connections.
+pub const CMD_LAST_RESORT_ENTER_NTF: u8 = 21;
+/// A WAN is up again, or the last one was removed.
+pub const CMD_LAST_RESORT_LEAVE_NTF: u8 = 22;
+/// The configuration changed.
+pub const CMD_CONFIG_SET_NTF: u8 = 23;
+/// A group was made, or given other members.
+pub const CMD_GROUP_SET_NTF: u8 = 24;
+/// A group was removed.
+pub const CMD_GROUP_DEL_NTF: u8 = 25;
+/// A policy was added.
+pub const CMD_POLICY_ADD_NTF: u8 = 26;
+/// A policy was removed.
+pub const CMD_POLICY_DEL_NTF: u8 = 27;
+/// All policies were replaced by others at once, however many there are now.
+pub const CMD_POLICY_REPLACE_NTF: u8 = 28;

@@ -9,7 +9,7 @@ use crate::uapi::*;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Debug, Default, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Config {
     granularity: Option<&'static str>,
     pair_timeout_s: u32,
@@ -19,7 +19,7 @@ pub struct Config {
     threshold_percent: u32,
     exit_percent: u32,
     credit_cap_percent: u32,
-    last_resort: Option<&'static str>,
+    pub last_resort: Option<&'static str>,
     on_down: Option<&'static str>,
     failback: Option<&'static str>,
     mark_mask: u32,
@@ -28,7 +28,7 @@ pub struct Config {
 }
 
 impl Config {
-    fn parse(attrs: &[u8]) -> Self {
+    pub fn parse(attrs: &[u8]) -> Self {
         let mut config = Self::default();
         for (kind, value) in attributes(attrs) {
             let read_u32 = || message::read_u32(value).unwrap_or_default();
@@ -54,7 +54,12 @@ impl Config {
         config
     }
 
-    fn text(&self) -> String {
+    pub fn read(client: &mut Client) -> Result<Self, String> {
+        let replies = client.call(Request::new(CMD_CONFIG_GET, vec![]))?;
+        Ok(Self::parse(replies.first().map_or(&[], |reply| &reply.0)))
+    }
+
+    fn rows(&self) -> [(&'static str, String); 14] {
         let named = |name: Option<&str>| name.unwrap_or("unknown").to_string();
         [
             ("granularity", named(self.granularity)),
@@ -72,14 +77,25 @@ impl Config {
             ("rule_pref", self.rule_pref.to_string()),
             ("table_base", self.table_base.to_string()),
         ]
-        .map(|(key, value)| format!("{key:<20}{value}\n"))
-        .concat()
+    }
+
+    fn text(&self) -> String {
+        let rows = self.rows();
+        rows.map(|(key, value)| format!("{key:<20}{value}\n"))
+            .concat()
+    }
+
+    /// What it has that another one has not.
+    pub fn news(&self, old: &Self) -> String {
+        let rows = self.rows().into_iter().zip(old.rows());
+        let news = rows.filter(|(new, old)| new != old);
+        let news: Vec<_> = news.map(|((key, new), _)| format!("{key} {new}")).collect();
+        news.join(", ")
     }
 }
 
 pub fn run(client: &mut Client, output: Output) -> Result<(), String> {
-    let replies = client.call(Request::new(CMD_CONFIG_GET, vec![]))?;
-    let config = Config::parse(replies.first().map_or(&[], |reply| &reply.0));
+    let config = Config::read(client)?;
     match output.json {
         true => output.json(&config),
         false => output::write(config.text().as_bytes()),
@@ -87,13 +103,13 @@ pub fn run(client: &mut Client, output: Output) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::message::tests::misshapen;
     use crate::message::{emitted, u32};
     use netlink_packet_core::DefaultNla;
 
-    fn attrs() -> Vec<DefaultNla> {
+    pub fn attrs() -> Vec<DefaultNla> {
         vec![
             u32(A_CONFIG_GRANULARITY, GRANULARITY_PAIR),
             u32(A_CONFIG_PAIR_TIMEOUT, 600),

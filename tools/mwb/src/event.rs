@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An event as the kernel tells it: one line of `mwb monitor`, as text and as JSON.
+//! What is told of a WAN: one line of `mwb monitor`, as text and as JSON.
 
 use crate::clock::Time;
 use crate::message::{self, attributes};
+use crate::rate;
 use crate::table::printable;
 use crate::uapi::*;
 use jiff::tz::TimeZone;
@@ -16,7 +17,12 @@ use std::net::Ipv4Addr;
 enum Kind {
     Add,
     Del,
+    /// Of its state, its reason or its gateway.
     Change,
+    /// Of what is asked of it.
+    Set,
+    /// Its upload went above the threshold, or is no longer.
+    Overload,
 }
 
 #[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
@@ -28,12 +34,22 @@ pub struct Event {
     dev: String,
     ifindex: u32,
     gateway: Option<Ipv4Addr>,
+    gateway_learned: bool,
+    up_given_bps: Option<u64>,
+    down_given_bps: Option<u64>,
     tier: u32,
+    weight: Option<u32>,
     admin: Option<&'static str>,
     health: Option<&'static str>,
     state: Option<&'static str>,
     old_state: Option<&'static str>,
     reason: Option<&'static str>,
+    up_overload: bool,
+    /// The measured upload, with an overload.
+    up_bps: Option<u64>,
+    /// What is new of what is asked of it.
+    #[serde(skip)]
+    news: String,
 }
 
 impl Event {
@@ -44,15 +60,14 @@ impl Event {
             let mut attrs = attributes(attrs);
             attrs.find(|(kind, _)| *kind == wanted).map(|attr| attr.1)
         };
+        let u64 = |kind| value(kind).and_then(message::read_u64);
         let read_u32 = |kind| value(kind).and_then(message::read_u32).unwrap_or_default();
         let read_string = |kind| value(kind).map(message::read_string).unwrap_or_default();
         let read_enum = |kind, names| message::read_enum(names, value(kind)?);
         let state = read_enum(A_WAN_STATE, &WAN_STATE_NAMES);
         let old_state = read_enum(A_WAN_OLD_STATE, &WAN_STATE_NAMES);
         // The kernel keeps the time of what is a change of state, and of nothing else.
-        let changed = value(A_WAN_CHANGED_NS)
-            .filter(|_| event == Kind::Change && old_state != state)
-            .and_then(message::read_u64);
+        let changed = u64(A_WAN_CHANGED_NS).filter(|_| event == Kind::Change && old_state != state);
         Some(Self {
             event,
             time: changed.and_then(Time::from_ns).unwrap_or(now),
@@ -61,12 +76,19 @@ impl Event {
             dev: read_string(A_WAN_DEV),
             ifindex: read_u32(A_WAN_IFINDEX),
             gateway: value(A_WAN_GATEWAY4).and_then(message::read_ipv4),
+            gateway_learned: value(A_WAN_GATEWAY_LEARNED).is_some(),
+            up_given_bps: u64(A_WAN_UP_GIVEN_BPS),
+            down_given_bps: u64(A_WAN_DOWN_GIVEN_BPS),
             tier: read_u32(A_WAN_TIER),
+            weight: value(A_WAN_WEIGHT).and_then(message::read_u32),
             admin: read_enum(A_WAN_ADMIN, &WAN_ADMIN_NAMES),
             health: read_enum(A_WAN_HEALTH, &WAN_HEALTH_NAMES),
             state,
             old_state,
             reason: read_enum(A_WAN_REASON, &WAN_REASON_NAMES),
+            up_overload: value(A_WAN_UP_OVERLOAD).is_some(),
+            up_bps: u64(A_WAN_UP_BPS).filter(|_| event == Kind::Overload),
+            news: String::new(),
         })
     }
 
@@ -76,15 +98,69 @@ impl Event {
         let find = |among: &[Self], wan: &Self| among.iter().find(|other| wan.is(other)).cloned();
         let gone = old.iter().filter(|wan| find(new, wan).is_none());
         let gone = gone.map(|wan| wan.clone().told(Kind::Del, wan.state, now));
-        let rest = new.iter().filter_map(|wan| match find(old, wan) {
-            None => Some(wan.clone().told(Kind::Add, None, now)),
-            Some(was) if was.clone().told(wan.event, wan.old_state, wan.time) == *wan => None,
-            Some(was) if was.state == wan.state => {
-                Some(wan.clone().told(Kind::Change, was.state, now))
-            }
-            Some(was) => Some(wan.clone().told(Kind::Change, was.state, wan.time)),
+        let rest = new.iter().flat_map(|wan| match find(old, wan) {
+            None => vec![wan.clone().told(Kind::Add, None, now)],
+            Some(was) => wan.since(&was, now),
         });
         gone.chain(rest).collect()
+    }
+
+    /// What has become of it since it was as `was`.
+    fn since(&self, was: &Self, now: Time) -> Vec<Self> {
+        let is_set = self.asked() != was.asked();
+        let is_overload = self.up_overload != was.up_overload;
+        let found = |wan: &Self| (wan.state, wan.reason, wan.gateway, wan.ifindex);
+        let changed = match self.state == was.state {
+            true => now,
+            false => self.time,
+        };
+        [
+            is_set.then(|| self.clone().told(Kind::Set, None, now).after(was)),
+            (found(self) != found(was))
+                .then(|| self.clone().told(Kind::Change, was.state, changed)),
+            is_overload.then(|| self.clone().told(Kind::Overload, None, now)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// What is asked of it, as `mwb wan set` takes it, and a health check has reported.
+    fn asked(&self) -> [(&'static str, String); 8] {
+        let auto = |value: Option<String>| value.unwrap_or("auto".into());
+        let name = |name: Option<&str>| name.unwrap_or("unknown").into();
+        let gateway = self.gateway.filter(|_| !self.gateway_learned);
+        [
+            ("dev", printable(&self.dev)),
+            ("gateway", auto(gateway.map(|addr| addr.to_string()))),
+            ("up", auto(self.up_given_bps.map(rate::exact))),
+            ("down", auto(self.down_given_bps.map(rate::exact))),
+            ("tier", self.tier.to_string()),
+            ("weight", auto(self.weight.map(|n| n.to_string()))),
+            ("admin", name(self.admin)),
+            ("health", name(self.health)),
+        ]
+    }
+
+    /// The same, which says what is new of what is asked.
+    fn after(self, was: &Self) -> Self {
+        let rows = self.asked().into_iter().zip(was.asked());
+        let news = rows.filter(|(new, old)| new != old);
+        let news: Vec<_> = news.map(|((key, new), _)| format!("{key} {new}")).collect();
+        Self {
+            news: news.join(", "),
+            ..self
+        }
+    }
+
+    /// Has `wans` follow, and says what is new.
+    pub fn following(self, wans: &mut Vec<Self>) -> Self {
+        let was = wans.iter().find(|wan| self.is(wan)).cloned();
+        self.apply(wans);
+        match was {
+            Some(was) if self.event == Kind::Set => self.after(&was),
+            _ => self,
+        }
     }
 
     fn told(self, event: Kind, old_state: Option<&'static str>, time: Time) -> Self {
@@ -101,12 +177,17 @@ impl Event {
         (self.id, &self.name) == (other.id, &other.name)
     }
 
+    /// Whether none of these, of which there are some, is up.
+    pub fn none_up(wans: &[Self]) -> bool {
+        !wans.is_empty() && wans.iter().all(|wan| wan.state != Some("up"))
+    }
+
     /// Makes `wans` what they are after it.
-    pub fn apply(&self, wans: &mut Vec<Self>) {
+    fn apply(&self, wans: &mut Vec<Self>) {
         wans.retain(|wan| !self.is(wan));
         match self.event {
-            Kind::Add | Kind::Change => wans.push(self.clone()),
             Kind::Del => {}
+            _ => wans.push(self.clone()),
         }
     }
 
@@ -121,12 +202,25 @@ impl Event {
             [self.state, self.old_state, self.reason].map(|name| name.unwrap_or("unknown"));
         match (self.event, self.gateway) {
             (Kind::Del, _) => " removed".into(),
+            (Kind::Set, _) => format!(" set: {}", self.news),
+            (Kind::Overload, _) => {
+                let longer = if self.up_overload { "" } else { " no longer" };
+                format!(": upload{longer} above the threshold{}", self.use_text())
+            }
             (Kind::Add, _) => format!(" added: {state} ({reason})"),
             (Kind::Change, _) if old_state != state => {
                 format!(": {old_state} -> {state} ({reason})")
             }
             (Kind::Change, Some(gateway)) => format!(": still {state} ({reason}) via {gateway}"),
             (Kind::Change, None) => format!(": still {state} ({reason})"),
+        }
+    }
+
+    fn use_text(&self) -> String {
+        let [up, of] = [self.up_bps, self.up_given_bps].map(|bps| bps.map(rate::display));
+        match (up, of) {
+            (Some(up), Some(of)) => format!(" ({up} of {of})"),
+            _ => String::new(),
         }
     }
 }
@@ -136,6 +230,8 @@ fn kind(command: u8) -> Option<Kind> {
         CMD_WAN_ADD_NTF => Kind::Add,
         CMD_WAN_DEL_NTF => Kind::Del,
         CMD_WAN_CHANGE_NTF => Kind::Change,
+        CMD_WAN_SET_NTF => Kind::Set,
+        CMD_WAN_OVERLOAD_NTF => Kind::Overload,
         _ => return None,
     })
 }
@@ -144,7 +240,7 @@ fn kind(command: u8) -> Option<Kind> {
 mod tests {
     use super::*;
     use crate::message::tests::misshapen;
-    use crate::message::{emitted, ipv4, string, u32, u64};
+    use crate::message::{emitted, flag, ipv4, string, u32, u64};
     use netlink_packet_core::DefaultNla;
 
     const NOW_NS: u64 = 1_795_359_900_000_000_000;
@@ -157,12 +253,17 @@ mod tests {
             string(A_WAN_DEV, "eth1"),
             u32(A_WAN_IFINDEX, 7),
             ipv4(A_WAN_GATEWAY4, Ipv4Addr::new(192, 0, 2, 1)),
+            u64(A_WAN_UP_GIVEN_BPS, 10_000_000),
+            u64(A_WAN_DOWN_GIVEN_BPS, 50_000_000),
             u32(A_WAN_TIER, 2),
+            u32(A_WAN_WEIGHT, 40),
             u32(A_WAN_ADMIN, WAN_ADMIN_ENABLED),
             u32(A_WAN_HEALTH, WAN_HEALTH_ALIVE),
             u32(A_WAN_STATE, WAN_STATE_NO_CARRIER),
             u32(A_WAN_REASON, WAN_REASON_CARRIER),
             u32(A_WAN_OLD_STATE, WAN_STATE_UP),
+            u64(A_WAN_UP_BPS, 9_100_000),
+            flag(A_WAN_UP_OVERLOAD),
             u64(A_WAN_CHANGED_NS, CHANGED_NS),
         ]
     }
@@ -183,8 +284,10 @@ mod tests {
             serde_json::to_string(&event).unwrap(),
             concat!(
                 r#"{"event":"change","time":1795359845.123456,"name":"dsl","id":3,"dev":"eth1","#,
-                r#""ifindex":7,"gateway":"192.0.2.1","tier":2,"admin":"enabled","health":"alive","#,
-                r#""state":"no-carrier","old_state":"up","reason":"carrier"}"#
+                r#""ifindex":7,"gateway":"192.0.2.1","gateway_learned":false,"#,
+                r#""up_given_bps":10000000,"down_given_bps":50000000,"tier":2,"weight":40,"#,
+                r#""admin":"enabled","health":"alive","state":"no-carrier","old_state":"up","#,
+                r#""reason":"carrier","up_overload":true,"up_bps":null}"#
             )
         );
     }
@@ -217,6 +320,43 @@ mod tests {
     }
 
     #[test]
+    fn overload_has_the_measured_rate() {
+        let mut attrs = attrs();
+        assert_eq!(
+            text(CMD_WAN_OVERLOAD_NTF, &attrs),
+            "[2026-11-22T15:05:00.000000] wan dsl: upload above the threshold (9.1Mbit of 10Mbit)\n"
+        );
+        let event = parsed(CMD_WAN_OVERLOAD_NTF, &emitted(&attrs)).unwrap();
+        let json = serde_json::to_string(&event).unwrap();
+        assert!(
+            json.contains(r#""up_overload":true,"up_bps":9100000"#),
+            "{json}"
+        );
+        attrs.retain(|attr| *attr != flag(A_WAN_UP_OVERLOAD));
+        assert_eq!(
+            text(CMD_WAN_OVERLOAD_NTF, &attrs),
+            "[2026-11-22T15:05:00.000000] wan dsl: upload no longer above the threshold (9.1Mbit of 10Mbit)\n"
+        );
+    }
+
+    #[test]
+    fn of_what_is_asked_only_what_is_new() {
+        let mut wans = vec![];
+        let set = |attrs: &[DefaultNla]| parsed(CMD_WAN_SET_NTF, &emitted(attrs)).unwrap();
+        set(&attrs()).following(&mut wans);
+        let mut new = attrs();
+        new.retain(|attr| *attr != u64(A_WAN_UP_GIVEN_BPS, 10_000_000));
+        new.push(flag(A_WAN_GATEWAY_LEARNED));
+        let event = set(&new).following(&mut wans);
+        assert_eq!(
+            event.text(TimeZone::UTC),
+            "[2026-11-22T15:05:00.000000] wan dsl set: gateway auto, up auto\n"
+        );
+        assert_eq!(wans.len(), 1);
+        assert_eq!(wans[0].up_given_bps, None);
+    }
+
+    #[test]
     fn what_was_missed_is_the_difference() {
         let wan = |id, state, changed_ns| {
             let attrs = [
@@ -229,10 +369,11 @@ mod tests {
         };
         let gateway = |id| Event {
             gateway: Some([192, 0, 2, 1].into()),
+            gateway_learned: true,
             ..wan(id, WAN_STATE_UP, 1)
         };
         let mut wans = vec![];
-        for id in 1..=4 {
+        for id in [1, 2, 3, 4, 6] {
             wan(id, WAN_STATE_UP, 1).apply(&mut wans);
         }
         let new = [
@@ -240,6 +381,11 @@ mod tests {
             wan(2, WAN_STATE_DOWN, CHANGED_NS),
             gateway(3),
             wan(5, WAN_STATE_DEAD, CHANGED_NS),
+            Event {
+                tier: 7,
+                up_overload: true,
+                ..wan(6, WAN_STATE_UP, 1)
+            },
         ];
         let now = Time::from_ns(NOW_NS).unwrap();
         let missed = Event::between(&wans, &new, now);
@@ -251,6 +397,8 @@ mod tests {
 [2026-11-22T15:04:05.123456] wan wan2: up -> down (unknown)
 [2026-11-22T15:05:00.000000] wan wan3: still up (unknown) via 192.0.2.1
 [2026-11-22T15:05:00.000000] wan wan5 added: dead (unknown)
+[2026-11-22T15:05:00.000000] wan wan6 set: tier 7
+[2026-11-22T15:05:00.000000] wan wan6: upload above the threshold
 "
         );
         for event in &missed {

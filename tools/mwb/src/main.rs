@@ -9,6 +9,7 @@ mod apply;
 mod apply_check;
 mod apply_file;
 mod bar;
+mod change;
 mod checks;
 mod clock;
 mod command;

@@ -2,7 +2,9 @@
 
 //! `mwb monitor`: a line for each event, until it is interrupted.
 
+use crate::change::Change;
 use crate::clock::Time;
+use crate::config::Config;
 use crate::event::Event;
 use crate::events::Heard;
 use crate::netlink::Client;
@@ -15,17 +17,18 @@ use serde::Serialize;
 pub const EXAMPLES: &str = "\
 Examples:
   mwb monitor >>/var/log/mwb.log
-  mwb -j monitor | jq --unbuffered -r 'select(.state == \"up\").name'";
+  mwb -j monitor | jq --unbuffered -r 'select(.event == \"change\" and .state == \"up\").name'";
 
 /// A line of the output.
 #[derive(Debug, JsonSchema, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Line {
     Event(Event),
+    Change(Change),
     Lost(Lost),
 }
 
-/// There were more events than could be read. What follows is what they have made of the WANs.
+/// There were more events than could be read. What follows is what they have made of the WANs and the configuration.
 #[derive(Debug, JsonSchema, PartialEq, Serialize)]
 pub struct Lost {
     event: What,
@@ -47,6 +50,7 @@ impl Line {
     pub fn text(&self, zone: TimeZone) -> String {
         match self {
             Self::Event(event) => event.text(zone),
+            Self::Change(change) => change.text(zone),
             Self::Lost(lost) => {
                 let time = lost.time.text(zone);
                 format!("[{time}] events were lost, there were too many at once\n")
@@ -62,6 +66,7 @@ pub struct Monitor {
     client: Client,
     /// The WANs after all that was told.
     wans: Vec<Event>,
+    config: Config,
     lost: bool,
 }
 
@@ -71,10 +76,12 @@ impl Monitor {
             listener: Client::open()?,
             client: Client::open()?,
             wans: Vec::new(),
+            config: Config::default(),
             lost: false,
         };
         monitor.listener.join(MCGRP_EVENTS)?;
         monitor.wans = monitor.read()?;
+        monitor.config = Config::read(&mut monitor.client)?;
         Ok(monitor)
     }
 
@@ -109,25 +116,35 @@ impl Monitor {
             return Vec::new();
         };
         let now = Time::now();
-        let events = events
-            .iter()
-            .filter_map(|(command, attrs)| Event::parse(*command, &attrs.0, now));
-        events.map(|event| self.line(event)).collect()
-    }
-
-    fn line(&mut self, event: Event) -> Line {
-        event.apply(&mut self.wans);
-        Line::Event(event)
+        let events = events.iter();
+        let lines = events.map(
+            |(command, attrs)| match Event::parse(*command, &attrs.0, now) {
+                Some(event) => Line::Event(event.following(&mut self.wans)),
+                None => Line::Change(Change::parse(*command, &attrs.0, now, &mut self.config)),
+            },
+        );
+        lines.collect()
     }
 
     /// Looks how things are, and tells what has not been told. What happens meanwhile may be told twice.
     fn resync(&mut self) -> Result<Vec<Line>, String> {
         let new = self.read()?;
+        let config = Config::read(&mut self.client)?;
         self.lost = false;
         let now = Time::now();
-        let missed = Event::between(&self.wans, &new, now);
         let mut lines = vec![Line::lost(now)];
-        lines.extend(missed.into_iter().map(|event| self.line(event)));
+        if config != self.config {
+            let change = Change::config_set(&self.config, &config, now);
+            lines.push(Line::Change(change));
+        }
+        let missed = Event::between(&self.wans, &new, now);
+        lines.extend(missed.into_iter().map(Line::Event));
+        let active = Event::none_up(&new);
+        if active != Event::none_up(&self.wans) {
+            let change = Change::last_resort(active, &config, now);
+            lines.push(Line::Change(change));
+        }
+        (self.wans, self.config) = (new, config);
         Ok(lines)
     }
 
