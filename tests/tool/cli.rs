@@ -3,7 +3,9 @@
 //! What a caller of the tool sees without the module's help: exit codes, and who speaks on which stream.
 //! `cargo test` in tools/ runs it.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -140,6 +142,11 @@ fn wrong_usage_exits_1() {
         ("metrics --listen 9797", "9797"),
         ("metrics --listen localhost:9797", "localhost"),
         ("schema completion", "metrics"),
+        ("-j save", "no JSON"),
+        ("policy save --json", "no JSON"),
+        ("-j top", "mwb -j show"),
+        ("-j metrics --listen 127.0.0.1:0", "JSON"),
+        ("-j completion bash", "JSON"),
         ("save x", "'x'"),
         ("apply", "<FILE>"),
         ("apply a b", "'b'"),
@@ -252,6 +259,7 @@ fn kernel_without_mwb_exits_2() {
             "save --all",
             "apply example.toml",
             "apply --dry-run example.toml",
+            "-j apply example.toml",
             "connections",
             "-j connections --wan dsl",
             "config set --granularity pair --pair-timeout 10m --last-resort unreachable",
@@ -378,7 +386,17 @@ fn schemas_need_no_kernel() {
     let all = mwb("schema");
     assert_eq!(all.status.code(), Some(0));
     for command in [
-        "show", "group", "policy", "config", "stats", "monitor", "metrics",
+        "show",
+        "group",
+        "policy",
+        "config",
+        "stats",
+        "explain",
+        "monitor",
+        "metrics",
+        "connections",
+        "doctor",
+        "apply",
     ] {
         assert!(
             text(&all.stdout).contains(&format!("  \"{command}\": {{\n")),
@@ -402,4 +420,97 @@ fn a_reader_may_leave() {
     drop(child.stdout.take());
     let run = child.wait_with_output().unwrap();
     assert_eq!((run.status.code(), text(&run.stderr)), (Some(0), ""));
+}
+
+/// What cannot be said is no reason to fail in another way.
+#[test]
+fn stderr_may_be_full() {
+    for (line, code) in [
+        ("bogus", 1),
+        ("-n mwb-absent show", 2),
+        ("apply /mwb-absent", 2),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mwb"));
+        command.args(line.split_whitespace());
+        command.stderr(File::create("/dev/full").unwrap());
+        let status = command.status().unwrap();
+        assert_eq!(status.code(), Some(code), "mwb {line}");
+    }
+}
+
+#[test]
+fn stdout_may_be_full() {
+    for line in ["--help", "-V", "wan add -h", "schema", "completion bash"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mwb"));
+        command.args(line.split_whitespace());
+        command.stdout(File::create("/dev/full").unwrap());
+        let run = command.output().unwrap();
+        let stderr = text(&run.stderr);
+        assert_eq!(
+            (run.status.code(), stderr),
+            (Some(2), "mwb: cannot write: No space left on device\n"),
+            "mwb {line}"
+        );
+    }
+}
+
+/// Names are somebody else's words, and a terminal obeys some of them.
+#[test]
+fn names_do_not_reach_the_terminal() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("odd.toml");
+    let text_of = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mwb"));
+        let run = command.args(args).output().unwrap();
+        assert!(!run.status.success(), "{args:?}");
+        text(&run.stderr).to_string()
+    };
+    let odd = "\x1b]0;mine\x07\u{9b}2J";
+    for table in [
+        "[wan.\"a\\e[2J\\nmwb: b\"]",
+        "[group.\"\\u009b2J\\r\"]",
+        "[wan.a]\ndev = \"a\\eb\"\n[wan.\"\\e[2J\"]\ndev = \"a\\eb\"",
+    ] {
+        fs::write(&file, table).unwrap();
+        let stderr = text_of(&["apply", file.to_str().unwrap()]);
+        assert!(stderr.contains("odd.toml:"), "{stderr:?}");
+        for line in stderr.lines() {
+            assert!(line.contains("odd.toml:"), "{stderr:?}");
+            assert!(!line.contains(char::is_control), "{stderr:?}");
+        }
+    }
+    for args in [&[odd][..], &["apply", odd], &["-n", odd, "show"]] {
+        let stderr = text_of(args);
+        assert!(stderr.contains("mine"), "{stderr:?}");
+        assert!(
+            !stderr.replace('\n', "").contains(char::is_control),
+            "{stderr:?}"
+        );
+    }
+}
+
+/// It may be loaded later, or again.
+#[test]
+fn metrics_are_served_without_the_module() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mwb"));
+    command.args(["metrics", "--listen", "127.0.0.1:0"]);
+    let mut server = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    let mut stderr = BufReader::new(server.stderr.take().unwrap());
+    stderr.read_line(&mut line).unwrap();
+    let addr = line.strip_prefix("mwb: serving http://");
+    let addr = addr.and_then(|line| line.strip_suffix("/metrics\n"));
+    let mut client = TcpStream::connect(addr.expect(&line)).unwrap();
+    client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let (status, words) = match Path::new("/sys/module/mwb").exists() {
+        true => ("HTTP/1.1 200 OK", "mwb_"),
+        false => ("HTTP/1.1 503 Service", "modprobe mwb\n"),
+    };
+    assert!(
+        answer.starts_with(status) && answer.contains(words),
+        "{answer}"
+    );
 }

@@ -47,7 +47,13 @@ pub fn run(args: Args, netns: Option<&OsStr>, output: Output) -> Result<(), Stri
         return Err(explain(faults));
     }
     if !args.dry_run {
-        return carry_out(&plan.steps, file, client);
+        carry_out(&plan.steps, file, client)?;
+        return match output.json {
+            true => output
+                .json(&plan.changes)
+                .map_err(|why| format!("{why}\nall of it was done")),
+            false => Ok(()),
+        };
     }
     match output.json {
         true => output.json(&plan.changes),

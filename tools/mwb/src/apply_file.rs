@@ -10,6 +10,7 @@ use crate::ports::Ports;
 use crate::prefix::Prefix;
 use crate::proto::Proto;
 use crate::setting::{self, Setting, Value};
+use crate::table::printable;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
 use toml::Spanned;
@@ -149,7 +150,7 @@ impl File {
         };
         let shown = faults.iter().take(FAULTS_SHOWN).map(|fault| {
             let (line, column) = (self.line(fault.at), column(fault.at));
-            format!("{}:{line}:{column}: {}", self.name, fault.why)
+            printable(&format!("{}:{line}:{column}: {}", self.name, fault.why))
         });
         let mut lines: Vec<_> = shown.collect();
         lines.extend((more > 0).then(|| format!("{}: and {more} more", self.name)));

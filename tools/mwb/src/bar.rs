@@ -10,14 +10,15 @@ pub fn bar(share: f64, width: usize, unicode: bool) -> String {
     let (full, part, rest) = match unicode {
         true => {
             let eighths = (share * 8.0 * width as f64).round() as usize;
-            ("█".repeat(eighths / 8), EIGHTHS[eighths % 8], "·")
+            let part = EIGHTHS.get(eighths % 8).copied();
+            ("█".repeat(eighths / 8), part.unwrap_or_default(), "·")
         }
         false => {
             let full = (share * width as f64).round() as usize;
             ("#".repeat(full), "", ".")
         }
     };
-    let missing = width - full.chars().count() - part.chars().count();
+    let missing = width.saturating_sub(full.chars().count() + part.chars().count());
     full + part + &rest.repeat(missing)
 }
 
@@ -36,6 +37,7 @@ mod tests {
             (1.0, "####", "████"),
             (7.0, "####", "████"),
             (-1.0, "....", "····"),
+            (f64::NAN, "....", "····"),
         ] {
             assert_eq!(bar(share, 4, false), ascii, "{share}");
             assert_eq!(bar(share, 4, true), unicode, "{share}");

@@ -2,7 +2,7 @@
 
 //! Connections as the kernel tracks them, by way of ctnetlink (linux/netfilter/nfnetlink_conntrack.h).
 
-use crate::dump::{dump, Raw};
+use crate::dump::{dump, Dumped, Raw};
 use crate::message::attributes;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -88,7 +88,24 @@ pub fn connections(
     mark: u32,
     mask: u32,
     mut each: impl FnMut(Connection) -> Result<bool, String>,
-) -> Result<(), String> {
+) -> Result<Dumped, String> {
+    dump_raw(mark, mask, |bytes| match Connection::parse(bytes) {
+        // A kernel may be too old to filter.
+        Some(connection) if connection.mark & mask == mark => each(connection),
+        _ => Ok(true),
+    })
+}
+
+/// Hands on the marks of all connections, until `each` returns false. It takes less time than all the rest.
+pub fn marks(mut each: impl FnMut(u32) -> bool) -> Result<Dumped, String> {
+    dump_raw(0, 0, |bytes| Ok(each(mark_of(bytes))))
+}
+
+fn dump_raw(
+    mark: u32,
+    mask: u32,
+    mut each: impl FnMut(&[u8]) -> Result<bool, String>,
+) -> Result<Dumped, String> {
     let mut bytes = vec![0; HEADER_LEN];
     for (kind, value) in [(CTA_MARK, mark), (CTA_MARK_MASK, mask)] {
         bytes.extend(8u16.to_ne_bytes());
@@ -99,12 +116,13 @@ pub fn connections(
         kind: CT_GET,
         bytes,
     };
-    let each = |raw: Raw| match Connection::parse(&raw.bytes) {
-        // A kernel may be too old to filter.
-        Some(connection) if connection.mark & mask == mark => each(connection),
-        _ => Ok(true),
-    };
-    dump(NETLINK_NETFILTER, get, each).map(drop)
+    dump(NETLINK_NETFILTER, get, |raw: Raw| each(&raw.bytes))
+}
+
+/// A mark of 0 may be left out.
+fn mark_of(bytes: &[u8]) -> u32 {
+    let mark = find(bytes.get(HEADER_LEN..).unwrap_or_default(), CTA_MARK);
+    mark.and_then(be32).unwrap_or_default()
 }
 
 impl Connection {
@@ -297,6 +315,7 @@ pub mod tests {
         );
         assert!(connection.is_replied());
         assert_eq!(connection.labels, 1);
+        assert_eq!(mark_of(&message()), connection.mark);
     }
 
     #[test]
@@ -315,6 +334,7 @@ pub mod tests {
     fn takes_nothing_that_is_cut_off() {
         let whole = message();
         for length in 0..whole.len() {
+            assert!([0, connection().mark].contains(&mark_of(&whole[..length])));
             if let Some(part) = Connection::parse(&whole[..length]) {
                 assert_eq!((part.orig, part.labels), (connection().orig, 0));
             }

@@ -26,7 +26,7 @@ pub struct Args {}
 
 /// False if something is wrong.
 pub fn run(netns: Option<&OsStr>, output: Output) -> Result<bool, String> {
-    netns.map_or(Ok(()), netns::enter)?;
+    netns::enter(netns)?;
     let name = netns.map(|name| name.to_string_lossy().into_owned());
     let mut client = match Client::open() {
         Ok(client) => Some(client),

@@ -1,42 +1,58 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! As much of HTTP as Prometheus needs: one request at a time, each with an end to its size and its time.
+//! As much of HTTP as Prometheus needs: a few clients at a time, each with an end to its size and its time.
 
 use crate::extack;
+use crate::output;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a client may take for its request, and again for the answer.
+/// How long a client may take for all of it, and how many there may be.
 const TIME_MAX: Duration = Duration::from_secs(5);
+const CLIENTS_MAX: usize = 16;
 const HEAD_MAX: usize = 8 << 10;
 
-/// Serves what `read` reads, or why it cannot, until the process ends.
-pub fn serve(addr: SocketAddr, read: impl Fn() -> Result<String, String>) -> Result<(), String> {
+/// What reads that which is served, or says why it cannot.
+type Source = fn() -> Result<String, String>;
+
+/// Serves it until the process ends.
+pub fn serve(addr: SocketAddr, read: Source) -> Result<(), String> {
     let failed = |why| format!("cannot listen on {addr}: {}", extack::errno_text(why));
     let listener = TcpListener::bind(addr).map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
-    eprintln!("mwb: serving http://{addr}/metrics");
+    output::complain(&format!("serving http://{addr}/metrics"));
+    // Held once here, and once for each client.
+    let clients = Arc::new(());
     loop {
         match listener.accept() {
-            // A client that goes away is no concern of the next one.
-            Ok((client, _)) => drop(exchange(client, &read)),
+            // Closed at once: nobody keeps the others waiting, or takes more room than there is.
+            Ok(_) if Arc::strong_count(&clients) > CLIENTS_MAX => {}
+            Ok((client, _)) => attend(client, read, clients.clone()),
             Err(why) if why.kind() == ErrorKind::ConnectionAborted => {}
             // Out of files or memory; that may pass.
-            Err(_) => std::thread::sleep(Duration::from_secs(1)),
+            Err(_) => thread::sleep(Duration::from_secs(1)),
         }
     }
 }
 
-fn exchange(mut client: TcpStream, read: impl Fn() -> Result<String, String>) -> io::Result<()> {
-    let end = Instant::now() + TIME_MAX;
+/// A client that goes away is no concern of the others. Neither is one that there is no thread for.
+fn attend(client: TcpStream, read: Source, counted: Arc<()>) {
+    let _ = thread::Builder::new().spawn(move || {
+        let _ = exchange(client, read, Instant::now() + TIME_MAX);
+        drop(counted);
+    });
+}
+
+fn exchange(mut client: TcpStream, read: Source, end: Instant) -> io::Result<()> {
     let head = receive(&mut client, end)?;
     let response = match &head {
         Ok(head) => respond(head, read),
         Err(status) => response(status, "", &format!("{status}\n"), true),
     };
-    client.set_write_timeout(Some(TIME_MAX))?;
-    client.write_all(&response)?;
+    send(&mut client, &response, end)?;
     client.shutdown(Shutdown::Write)?;
     // What is left unread would make the kernel reset the connection, and the answer would be lost.
     let (mut rest, mut left) = ([0; 1024], 64);
@@ -44,6 +60,22 @@ fn exchange(mut client: TcpStream, read: impl Fn() -> Result<String, String>) ->
         left -= 1;
     }
     Ok(())
+}
+
+/// Sends all of it, or at the end no more than the kernel takes at once.
+fn send(client: &mut TcpStream, mut bytes: &[u8], end: Instant) -> io::Result<()> {
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        client.set_write_timeout(Some(left.max(Duration::from_millis(1))))?;
+        let sent = client.write(bytes)?;
+        bytes = bytes.get(sent..).unwrap_or_default();
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if sent == 0 || left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+    }
 }
 
 /// The request without its body, or the status that it deserves.
@@ -58,7 +90,7 @@ fn receive(client: &mut TcpStream, end: Instant) -> io::Result<Result<String, &'
         if length == 0 {
             return Ok(Err("400 Bad Request"));
         }
-        head.extend(&some[..length]);
+        head.extend(some.get(..length).unwrap_or_default());
         if let Some(at) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             head.truncate(at);
             return Ok(String::from_utf8(head).map_err(|_| "400 Bad Request"));
@@ -81,7 +113,7 @@ fn receive_some(client: &mut TcpStream, bytes: &mut [u8], end: Instant) -> io::R
     })
 }
 
-fn respond(head: &str, read: impl Fn() -> Result<String, String>) -> Vec<u8> {
+fn respond(head: &str, read: Source) -> Vec<u8> {
     let line = head.lines().next().unwrap_or_default();
     let words: Vec<_> = line.split(' ').collect();
     let [method, target, version] = words[..] else {
@@ -125,7 +157,7 @@ mod tests {
     use super::*;
 
     /// What a client gets for these bytes.
-    fn answer(request: &[u8], read: impl Fn() -> Result<String, String>) -> String {
+    fn answer(request: &[u8], read: Source) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let mut sender = client.try_clone().unwrap();
@@ -135,7 +167,8 @@ mod tests {
             let _ = sender.write_all(&request);
             let _ = sender.shutdown(Shutdown::Write);
         });
-        exchange(listener.accept().unwrap().0, read).unwrap();
+        let end = Instant::now() + TIME_MAX;
+        exchange(listener.accept().unwrap().0, read, end).unwrap();
         sending.join().unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).unwrap();
@@ -194,5 +227,27 @@ mod tests {
         let head = receive(&mut served, end).unwrap();
         assert_eq!(head, Err("408 Request Timeout"));
         assert!(Instant::now() >= end);
+    }
+
+    /// Not for each part that a client takes, but for all of it.
+    #[test]
+    fn waits_no_longer_for_one_who_does_not_read() {
+        const SIZE: usize = 32 << 20;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+        let served = listener.accept().unwrap().0;
+        let reading = thread::spawn(move || {
+            let (mut part, mut length) = (vec![0; 256 << 10], 0);
+            while let Ok(some @ 1..) = client.read(&mut part) {
+                length += some;
+                thread::sleep(Duration::from_millis(20));
+            }
+            length
+        });
+        let end = Instant::now() + Duration::from_secs(1);
+        let slow = exchange(served, || Ok("x".repeat(SIZE)), end);
+        assert!(slow.is_err() && Instant::now() >= end);
+        assert!(reading.join().unwrap() < SIZE);
     }
 }

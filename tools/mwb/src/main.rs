@@ -35,6 +35,7 @@ mod group_set;
 mod group_show;
 mod history;
 mod http;
+mod keys;
 mod live;
 mod marks;
 mod message;
@@ -83,7 +84,7 @@ mod wan_settings;
 mod uapi;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use netlink::Client;
 use output::Output;
 use policy_file::File;
@@ -228,12 +229,31 @@ fn checked(cli: Cli) -> Result<Cli, clap::Error> {
         let wrong = |why| add.error(ErrorKind::ValueValidation, why);
         args.policy.selectors.check().map_err(wrong)?;
     }
-    Ok(cli)
+    match cli.command.as_ref().and_then(Command::without_json) {
+        Some(why) if cli.json => Err(Cli::command().error(ErrorKind::ArgumentConflict, why)),
+        _ => Ok(cli),
+    }
+}
+
+impl Command {
+    /// Why there is no JSON of it. Those that print nothing have nothing against it.
+    fn without_json(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Policy {
+                verb: Some(Policy::Save),
+            } => "policy save prints what policy replace reads, and that is no JSON",
+            Self::Save(_) => "save prints what apply reads, and that is no JSON",
+            Self::Top(_) => "top draws a screen; mwb -j show and mwb -j stats have the figures",
+            Self::Metrics(args) if args.is_served() => "Prometheus does not read JSON",
+            Self::Completion(_) => "a shell does not read JSON",
+            _ => return None,
+        })
+    }
 }
 
 /// Connects to the kernel, in a network namespace if one is named.
 fn connect(netns: Option<&OsStr>) -> Result<Client, String> {
-    netns.map_or(Ok(()), netns::enter)?;
+    netns::enter(netns)?;
     Client::open()
 }
 
@@ -252,6 +272,9 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
             let is_well = doctor::run(netns, output)?;
             return Ok(if is_well { SUCCESS } else { ExitCode::from(1) });
         }
+        Some(Command::Monitor) => return monitor::run(netns, output).map(|()| SUCCESS),
+        Some(Command::Top(args)) => return top::run(args, netns, output).map(|()| SUCCESS),
+        Some(Command::Metrics(args)) => return metrics::run(args, netns, output).map(|()| SUCCESS),
         _ => {}
     }
     // A file that is wrong is wrong without the kernel.
@@ -291,9 +314,6 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
         Some(Command::Show(args)) => show::run(args, client, output),
         Some(Command::Stats) => stats::run(client, output),
         Some(Command::Explain(args)) => explain::run(args, client, output),
-        Some(Command::Monitor) => monitor::run(output),
-        Some(Command::Top(args)) => top::run(args, output),
-        Some(Command::Metrics(args)) => metrics::run(args, output),
         _ => show::run(show::Args::default(), client, output),
     }
     .map(|()| SUCCESS)
@@ -303,21 +323,21 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse().and_then(checked) {
         Ok(cli) => cli,
         Err(usage) if usage.use_stderr() => {
-            eprint!("{}", usage.to_string().replacen("error:", "mwb:", 1));
+            let text = usage.to_string().replacen("error:", "mwb:", 1);
+            output::complain_as_is(&text);
             return ExitCode::from(1);
         }
         Err(help) => {
-            let _ = output::write(help.to_string().as_bytes());
-            return SUCCESS;
+            let written = output::write(help.to_string().as_bytes());
+            return exit_code(written.map(|()| SUCCESS));
         }
     };
-    match run(cli) {
-        Ok(code) => code,
-        Err(sentence) => {
-            for line in sentence.lines() {
-                eprintln!("mwb: {line}");
-            }
-            ExitCode::from(2)
-        }
-    }
+    exit_code(run(cli))
+}
+
+fn exit_code(result: Result<ExitCode, String>) -> ExitCode {
+    result.unwrap_or_else(|sentences| {
+        output::complain(&sentences);
+        ExitCode::from(2)
+    })
 }

@@ -5,12 +5,14 @@
 use crate::devices::Devices;
 use crate::http;
 use crate::netlink::Client;
+use crate::netns;
 use crate::output::{self, Output};
 use crate::prometheus::{sample, states, text, Family, Type};
 use crate::show;
 use crate::stats::Stats;
 use crate::uapi::*;
 use crate::wan::Wan;
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 
 #[derive(clap::Args)]
@@ -26,7 +28,14 @@ Examples:
   mwb metrics >mwb.prom.new && mv mwb.prom.new /var/lib/prometheus/node-exporter/mwb.prom
   mwb metrics --listen 127.0.0.1:9797";
 
-pub fn run(args: Args, output: Output) -> Result<(), String> {
+impl Args {
+    pub fn is_served(&self) -> bool {
+        self.listen.is_some()
+    }
+}
+
+pub fn run(args: Args, netns: Option<&OsStr>, output: Output) -> Result<(), String> {
+    netns::enter(netns)?;
     match args.listen {
         Some(addr) => http::serve(addr, || read().map(|families| text(&families))),
         None if output.json => output.json(&read()?),

@@ -7,17 +7,24 @@ use crate::clock::Time;
 use crate::config::Config;
 use crate::event::Event;
 use crate::events::Heard;
-use crate::netlink::Client;
+use crate::netlink::{self, Client};
+use crate::netns;
 use crate::output::{self, Output};
 use crate::uapi::*;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::ffi::OsStr;
+use std::thread;
+use std::time::Duration;
 
 pub const EXAMPLES: &str = "\
 Examples:
   mwb monitor >>/var/log/mwb.log
   mwb -j monitor | jq --unbuffered -r 'select(.event == \"change\" and .state == \"up\").name'";
+
+/// Time between two tries to see how things are.
+const CALM: Duration = Duration::from_millis(100);
 
 /// A line of the output.
 #[derive(Debug, JsonSchema, PartialEq, Serialize)]
@@ -89,10 +96,14 @@ impl Monitor {
     pub fn wait(&mut self) -> Result<Vec<Line>, String> {
         // What had been told before the loss comes first.
         if self.lost {
-            return match self.listener.heard()? {
-                Some(heard) => Ok(self.lines(heard)),
-                None => self.resync(),
-            };
+            if let Some(heard) = self.listener.heard()? {
+                return Ok(self.lines(heard));
+            }
+            let lines = self.resync()?;
+            if self.lost {
+                thread::sleep(CALM);
+            }
+            return Ok(lines);
         }
         let heard = self.listener.listen()?;
         Ok(self.lines(heard))
@@ -126,9 +137,12 @@ impl Monitor {
         lines.collect()
     }
 
-    /// Looks how things are, and tells what has not been told. What happens meanwhile may be told twice.
+    /// Looks how things are, and tells what has not been told. What happens meanwhile may be told twice. While
+    /// too much happens to see how they are, that is still to be done.
     fn resync(&mut self) -> Result<Vec<Line>, String> {
-        let new = self.read()?;
+        let Some(new) = if_calm(self.read())? else {
+            return Ok(Vec::new());
+        };
         let config = Config::read(&mut self.client)?;
         self.lost = false;
         let now = Time::now();
@@ -159,7 +173,21 @@ impl Monitor {
     }
 }
 
-pub fn run(output: Output) -> Result<(), String> {
+/// What was read, unless too much happened meanwhile.
+fn if_calm<T>(read: Result<T, String>) -> Result<Option<T>, String> {
+    match read {
+        Err(why) if why == netlink::OVERTAKEN => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+pub fn run(netns: Option<&OsStr>, output: Output) -> Result<(), String> {
+    netns::enter(netns)?;
+    // A line for each event, whoever reads them.
+    let output = Output {
+        pretty: false,
+        ..output
+    };
     let mut monitor = Monitor::open()?;
     loop {
         for line in monitor.wait()? {
@@ -177,6 +205,14 @@ pub fn run(output: Output) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_storm_is_waited_for() {
+        assert_eq!(if_calm(Ok(7)), Ok(Some(7)));
+        assert_eq!(if_calm::<()>(Err(netlink::OVERTAKEN.into())), Ok(None));
+        let gone = "the module was removed".to_string();
+        assert_eq!(if_calm::<()>(Err(gone.clone())), Err(gone));
+    }
 
     #[test]
     fn says_that_something_was_lost() {

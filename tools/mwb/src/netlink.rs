@@ -21,6 +21,8 @@ use std::io;
 
 /// How often a dump that was overtaken by changes is asked for again.
 const DUMP_TRIES: u32 = 10;
+/// What is said when that did not help.
+pub const OVERTAKEN: &str = "all of it changes faster than it can be read: try again";
 
 /// As large as the kernel makes its datagrams for readers who have room: a group of all WANs needs more
 /// than the 4 KiB that others get.
@@ -105,7 +107,7 @@ impl Client {
                 return answer.result().map_err(|refusal| refusal.sentence);
             }
         }
-        Err("all of it changes faster than it can be read: try again".into())
+        Err(OVERTAKEN.into())
     }
 
     fn exchange<F>(&mut self, payload: F, flags: u16) -> Result<Answer, String>

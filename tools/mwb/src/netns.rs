@@ -9,7 +9,12 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-pub fn enter(name: &OsStr) -> Result<(), String> {
+/// Enters the one that is named, if one is.
+pub fn enter(name: Option<&OsStr>) -> Result<(), String> {
+    name.map_or(Ok(()), enter_named)
+}
+
+fn enter_named(name: &OsStr) -> Result<(), String> {
     let failed = |why: io::Error| {
         let why = match why.kind() {
             io::ErrorKind::NotFound => "there is none of this name (see: ip netns)".into(),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where results go: JSON or text on stdout.
+//! Where results go: JSON or text on stdout. And complaints: to stderr.
 
+use crate::table::printable;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -28,6 +29,25 @@ impl Output {
     }
 }
 
+/// Says something on stderr, if there is anybody to hear it.
+pub fn complain(sentences: &str) {
+    let lines = sentences.lines().map(|line| format!("mwb: {line}\n"));
+    complain_as_is(&lines.collect::<String>());
+}
+
+/// As `complain`, without saying who complains.
+pub fn complain_as_is(text: &str) {
+    let _ = io::stderr().write_all(harmless(text).as_bytes());
+}
+
+/// What a terminal would obey may be in the name of a file, or of something in it.
+fn harmless(text: &str) -> String {
+    text.split('\n')
+        .map(printable)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
 /// Without line breaks.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -45,5 +65,16 @@ pub fn still_read(bytes: &[u8]) -> Result<bool, String> {
         Ok(()) => Ok(true),
         Err(why) if why.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(why) => Err(format!("cannot write: {}", crate::extack::errno_text(why))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lines_reach_the_terminal() {
+        assert_eq!(harmless("a\n\x1b[2J\r\u{9b}b\n\nc"), "a\n?[2J??b\n\nc");
+        assert_eq!(harmless(""), "");
     }
 }

@@ -11,6 +11,11 @@ pub fn parse(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A share of 1, if it is known.
+pub fn display(share: Option<f64>) -> String {
+    share.map_or("-".into(), |share| format!("{:.0}%", share * 100.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -22,6 +27,18 @@ mod tests {
         }
         for text in ["", "%", "+1%", "-1", "8.5%", "85 %", "85%%"] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn displays_shares() {
+        for (share, text) in [
+            (None, "-"),
+            (Some(0.0), "0%"),
+            (Some(0.846), "85%"),
+            (Some(1.6), "160%"),
+        ] {
+            assert_eq!(display(share), text);
         }
     }
 }

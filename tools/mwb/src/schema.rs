@@ -3,7 +3,10 @@
 //! `mwb schema`: what the JSON of a command looks like, as JSON schema, from the types that it is made of.
 
 use crate::config::Config;
+use crate::connections;
+use crate::difference::Change;
 use crate::explain::Explanation;
+use crate::finding::Finding;
 use crate::group_show::Group;
 use crate::monitor::Line;
 use crate::output;
@@ -39,6 +42,9 @@ pub enum Command {
     /// Of one line
     Monitor,
     Metrics,
+    Connections,
+    Doctor,
+    Apply,
 }
 
 impl Command {
@@ -52,6 +58,9 @@ impl Command {
             Self::Explain => of::<Explanation>("explanation"),
             Self::Monitor => of::<Line>("line of events"),
             Self::Metrics => of::<Vec<Family>>("metrics"),
+            Self::Connections => of::<Vec<connections::Row>>("connections"),
+            Self::Doctor => of::<Vec<Finding>>("findings"),
+            Self::Apply => of::<Vec<Change>>("changes"),
         }
     }
 
@@ -146,7 +155,11 @@ mod tests {
         assert_eq!(wan["name"]["type"], "string");
         assert_eq!(wan["state"]["type"], json!(["string", "null"]));
         assert_eq!(wan["up_bps"]["type"], "integer");
-        assert!(wan.get("mark_mask").is_none());
+        let finding = &schema(Command::Doctor)["$defs"]["Finding"]["properties"];
+        assert_eq!(finding["command"]["type"], json!(["string", "null"]));
+        let row = &schema(Command::Connections)["$defs"]["Row"]["properties"];
+        assert_eq!(row["sport"]["type"], json!(["integer", "null"]));
+        assert_eq!(row["wan"]["type"], "string");
         let policy = &schema(Command::Policy)["$defs"]["Row"]["properties"];
         assert_eq!(policy["src"]["type"], json!(["string", "null"]));
     }

@@ -3,10 +3,11 @@
 //! The whole terminal as a screen to draw on, which is a terminal again when this is dropped, or in a panic.
 
 use crate::extack;
+pub use crate::keys::Key;
+use crate::keys::Keys;
 use crate::terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, MoveTo, Show};
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::style;
 use ratatui::crossterm::terminal::{
@@ -23,18 +24,9 @@ use std::time::Duration;
 
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
+    keys: Keys,
     size: (u16, u16),
     ended: Arc<AtomicBool>,
-}
-
-#[derive(Debug, PartialEq)]
-pub enum Key {
-    Quit,
-    Redraw,
-    /// So many lines down, or up if negative.
-    Scroll(isize),
-    /// Screens.
-    Page(isize),
 }
 
 impl Screen {
@@ -55,6 +47,7 @@ impl Screen {
         }));
         // Whoever has no colours is sent none; this is only about the code that takes them back.
         style::force_color_output(true);
+        let keys = Keys::open()?;
         enable_raw_mode()?;
         OPEN.store(true, Ordering::Relaxed);
         let options = TerminalOptions {
@@ -64,6 +57,7 @@ impl Screen {
         let terminal = Terminal::with_options(backend, options).inspect_err(|_| restore())?;
         let mut screen = Self {
             terminal,
+            keys,
             size,
             ended,
         };
@@ -91,13 +85,10 @@ impl Screen {
 
     /// The next key that means something, if one comes in time. A signal to end is one as well.
     pub fn key(&mut self, time: Duration) -> Result<Option<Key>, String> {
-        let event = match event::poll(time).map_err(failed)? {
-            true => event::read().map(Some).map_err(failed)?,
-            false => None,
-        };
+        let key = self.keys.next(time).map_err(failed)?;
         match self.ended.load(Ordering::Relaxed) {
             true => Ok(Some(Key::Quit)),
-            false => Ok(event.and_then(key)),
+            false => Ok(key),
         }
     }
 }
@@ -136,53 +127,9 @@ fn failed(why: io::Error) -> String {
     format!("the terminal failed: {}", extack::errno_text(why))
 }
 
-fn key(event: Event) -> Option<Key> {
-    let key = match event {
-        Event::Key(key) if key.kind != KeyEventKind::Release => key,
-        _ => return None,
-    };
-    if key.modifiers.contains(KeyModifiers::CONTROL) {
-        return match key.code {
-            KeyCode::Char('c' | 'd') => Some(Key::Quit),
-            KeyCode::Char('l') => Some(Key::Redraw),
-            _ => None,
-        };
-    }
-    Some(match key.code {
-        KeyCode::Char('q' | 'Q') | KeyCode::Esc => Key::Quit,
-        KeyCode::Up | KeyCode::Char('k') => Key::Scroll(-1),
-        KeyCode::Down | KeyCode::Char('j') => Key::Scroll(1),
-        KeyCode::PageUp => Key::Page(-1),
-        KeyCode::PageDown | KeyCode::Char(' ') => Key::Page(1),
-        KeyCode::Home => Key::Scroll(isize::MIN),
-        KeyCode::End => Key::Scroll(isize::MAX),
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ratatui::crossterm::event::KeyEvent;
-
-    #[test]
-    fn knows_its_keys() {
-        let pressed = |code, modifiers| key(Event::Key(KeyEvent::new(code, modifiers)));
-        let none = KeyModifiers::NONE;
-        for (code, modifiers, wanted) in [
-            (KeyCode::Char('q'), none, Some(Key::Quit)),
-            (KeyCode::Esc, none, Some(Key::Quit)),
-            (KeyCode::Char('c'), KeyModifiers::CONTROL, Some(Key::Quit)),
-            (KeyCode::Char('l'), KeyModifiers::CONTROL, Some(Key::Redraw)),
-            (KeyCode::Char('q'), KeyModifiers::CONTROL, None),
-            (KeyCode::Char('c'), none, None),
-            (KeyCode::Down, none, Some(Key::Scroll(1))),
-            (KeyCode::PageUp, none, Some(Key::Page(-1))),
-        ] {
-            assert_eq!(pressed(code, modifiers), wanted, "{code}");
-        }
-        assert_eq!(key(Event::Resize(80, 24)), None);
-    }
 
     #[test]
     fn needs_a_terminal() {

@@ -5,9 +5,11 @@
 use crate::bar::bar;
 use crate::clock::Time;
 use crate::live;
+use crate::marks::Marks;
 use crate::message::{self, Request};
 use crate::netlink::Client;
 use crate::output::{self, Output};
+use crate::percent;
 use crate::rate;
 use crate::stats::Stats;
 use crate::table::{printable, Cell, Column, Paint, Table};
@@ -38,7 +40,7 @@ Examples:
 pub fn run(args: Args, client: &mut Client, output: Output) -> Result<(), String> {
     let mut wans = read(args.name.as_deref(), client)?;
     if args.live {
-        count(&mut wans)?;
+        count(&mut wans, client)?;
     }
     if output.json {
         return output.json(&wans);
@@ -69,16 +71,15 @@ pub fn read(name: Option<&str>, client: &mut Client) -> Result<Vec<Wan>, String>
 }
 
 /// Looks up how many connections each one has.
-fn count(wans: &mut [Wan]) -> Result<(), String> {
-    let Some(mask) = wans.first().map(|wan| wan.own_mark().1) else {
-        return Ok(());
-    };
-    let Some(counts) = live::count(mask)? else {
-        eprintln!("mwb: there are too many connections to count");
+fn count(wans: &mut [Wan], client: &mut Client) -> Result<(), String> {
+    let counts = live::count(Marks::read(client)?);
+    let counts = counts.map_err(|why| format!("cannot count connections: {why}"))?;
+    let Some(counts) = counts else {
+        output::complain("there are too many connections to count");
         return Ok(());
     };
     for wan in wans {
-        wan.live = Some(counts.get(&wan.own_mark().0).copied().unwrap_or_default());
+        wan.live = Some(counts.get(&wan.id).copied().unwrap_or_default());
     }
     Ok(())
 }
@@ -193,7 +194,9 @@ impl View {
             Down => return self.used(wan.down_bps, wan.down_share(), bar),
             Connections => wan.connections.to_string(),
             Live => wan.live.map_or("-".into(), |live| live.to_string()),
-            Share => percent((placed != 0).then(|| wan.connections as f64 / placed as f64)),
+            Share => {
+                percent::display((placed != 0).then(|| wan.connections as f64 / placed as f64))
+            }
             Mark => format!("{:#010x}", wan.mark),
             Number => wan.table.to_string(),
         };
@@ -202,7 +205,7 @@ impl View {
 
     /// A rate and its share of the capacity, also as a bar.
     fn used(&self, bps: u64, share: Option<f64>, width: usize) -> Cell {
-        let mut text = format!("{:>8} {:>4}", rate::display(bps), percent(share));
+        let mut text = format!("{:>8} {:>4}", rate::display(bps), percent::display(share));
         if width != 0 {
             text = text + " " + &bar(share.unwrap_or_default(), width, self.unicode);
         }
@@ -239,10 +242,6 @@ fn gateway(wan: &Wan) -> String {
         (Some(addr), false) => addr.to_string(),
         (None, _) => "-".into(),
     }
-}
-
-pub fn percent(share: Option<f64>) -> String {
-    share.map_or("-".into(), |share| format!("{:.0}%", share * 100.0))
 }
 
 /// The lines beneath the table: why WANs are not up, and since when.

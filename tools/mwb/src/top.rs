@@ -5,6 +5,7 @@
 use crate::history::History;
 use crate::monitor::{Line, Monitor};
 use crate::netlink::Client;
+use crate::netns;
 use crate::output::Output;
 use crate::screen::{Key, Screen};
 use crate::show;
@@ -13,6 +14,7 @@ use crate::terminal;
 use crate::top_view::{Style, View};
 use jiff::tz::TimeZone;
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
@@ -126,10 +128,8 @@ impl Top {
     }
 }
 
-pub fn run(args: Args, output: Output) -> Result<(), String> {
-    if output.json {
-        return Err("top draws a screen; mwb -j show and mwb -j stats have the figures".into());
-    }
+pub fn run(args: Args, netns: Option<&OsStr>, output: Output) -> Result<(), String> {
+    netns::enter(netns)?;
     let style = Style {
         unicode: terminal::unicode() && !args.ascii,
         colour: output.colour,

@@ -4,8 +4,9 @@
 
 use crate::clock::Time;
 use crate::history::{History, Line as Past};
+use crate::percent;
 use crate::rate;
-use crate::show::{percent, share_paint, wan_paint};
+use crate::show::{share_paint, wan_paint};
 use crate::table::{printable, Paint};
 use crate::wan::Wan;
 use jiff::tz::TimeZone;
@@ -64,15 +65,17 @@ struct Columns {
 impl Columns {
     fn of(wans: &[Wan], width: u16) -> Self {
         let longest = |least: usize, text: &dyn Fn(&Wan) -> usize| {
-            wans.iter().map(text).fold(least, usize::max) as u16 + 1
+            let longest = wans.iter().map(text).fold(least, usize::max);
+            u16::try_from(longest).unwrap_or(u16::MAX).saturating_add(1)
         };
         let state = longest(4, &|wan| wan.name.chars().count());
-        let new = state + longest(5, &|wan| wan.state.map_or(7, str::len));
-        let up = new + NEW_WIDTH + 1;
+        let new = state.saturating_add(longest(5, &|wan| wan.state.map_or(7, str::len)));
+        let up = new.saturating_add(NEW_WIDTH + 1);
         let room = width.saturating_sub(up) / 2;
         let spark = room.saturating_sub(RATE_WIDTH + 1);
         let spark = if spark < SPARK_MIN { 0 } else { spark };
-        let down = up + RATE_WIDTH + if spark == 0 { 0 } else { spark + 1 };
+        let gap = if spark == 0 { 0 } else { spark + 1 };
+        let down = up.saturating_add(RATE_WIDTH).saturating_add(gap);
         Self {
             state,
             new,
@@ -106,7 +109,8 @@ impl View<'_> {
         let head = self.head(&columns, first, page);
         self.line(buffer, 1, &head, self.reversed());
         for (wan, number) in wans.iter().skip(first).take(page).zip(0..) {
-            let place = Rect::new(0, 2 + number * lines, area.width, lines);
+            let y = lines.saturating_mul(number).saturating_add(2);
+            let place = Rect::new(0, y, area.width, lines);
             self.wan(buffer, place.intersection(area), wan, &columns);
         }
         if let Some(why) = self.trouble {
@@ -124,12 +128,15 @@ impl View<'_> {
     fn summary(&self) -> String {
         let History { wans, .. } = self.history;
         let up = wans.iter().filter(|wan| wan.state == Some("up")).count();
-        let sum = |bps: fn(&Wan) -> u64| rate::display(wans.iter().map(bps).sum());
+        let sum = |bps: fn(&Wan) -> u64| {
+            let all = wans.iter().map(bps);
+            rate::display(all.fold(0, u64::saturating_add))
+        };
         let time = Time::now().text(TimeZone::system());
         let time = time.get(11..19).unwrap_or_default();
         let count = wans.len();
         let cache = match self.history.stats.cache {
-            Some("active") => percent(self.history.hits),
+            Some("active") => percent::display(self.history.hits),
             other => other.unwrap_or("unknown").into(),
         };
         format!(
@@ -153,8 +160,8 @@ impl View<'_> {
         }
         let count = self.history.wans.len();
         if count > page {
-            let last = first + page;
-            head = format!("{head}  ({} to {last} of {count})", first + 1);
+            let (from, to) = (first.saturating_add(1), first.saturating_add(page));
+            head = format!("{head}  ({from} to {to} of {count})");
         }
         head
     }
@@ -181,9 +188,11 @@ impl View<'_> {
             wan.gateway.map(|gateway| format!("via {gateway}")),
         ];
         // The last one of three or more is a gap before the next WAN.
-        let room = usize::from(place.height - 1 - u16::from(place.height > 2));
-        for (text, y) in way.iter().flatten().take(room).zip(y + 1..) {
-            let text: String = text.chars().take(usize::from(columns.up - 1)).collect();
+        let height = place.height.saturating_sub((place.height > 2).into());
+        let room = height.saturating_sub(1).into();
+        let width = columns.up.saturating_sub(1).into();
+        for (text, y) in way.iter().flatten().take(room).zip(y.saturating_add(1)..) {
+            let text: String = text.chars().take(width).collect();
             put(buffer, 0, y, &text, self.dim());
         }
         for (x, bps, capacity, share, rates) in [
@@ -202,17 +211,16 @@ impl View<'_> {
                 past.map(|past: &Past| &past.down_bps),
             ),
         ] {
-            let text = format!("{:>8} {:>4}", rate::display(bps), percent(share));
+            let text = format!("{:>8} {:>4}", rate::display(bps), percent::display(share));
             put(buffer, x, y, &text, self.painted(share_paint(share)));
             if let (true, Some(capacity)) = (place.height > 1, capacity.filter(|bps| *bps != 0)) {
                 let text = format!("of {:>5}", rate::display(capacity));
-                put(buffer, x, y + 1, &text, self.dim());
+                put(buffer, x, y.saturating_add(1), &text, self.dim());
             }
             let spark = Rect {
-                x: x + RATE_WIDTH,
+                x: x.saturating_add(RATE_WIDTH),
                 width: columns.spark,
-                // With room enough, a gap before the next one.
-                height: place.height - u16::from(place.height > 2),
+                height,
                 ..place
             };
             let spark = spark.intersection(buffer.area);
@@ -422,8 +430,18 @@ wan2 no-carrier     0.0    8Mbit 160%           ▁██    8Mbit  40%
     #[test]
     fn draws_on_any_size() {
         let events = VecDeque::from(["[now] a very long line indeed\n".to_string()]);
-        let history = history(5);
-        let mut view = view(&history, &events);
+        let mut history = history(5);
+        draws(&history, &events);
+        // Not of this kernel.
+        for (wan, length) in history.wans.iter_mut().zip([0, 15, 100, 65_535, 100_000]) {
+            (wan.name, wan.dev) = ("x".repeat(length), "y".repeat(length));
+            (wan.up_bps, wan.down_bps) = (u64::MAX, u64::MAX);
+        }
+        draws(&history, &events);
+    }
+
+    fn draws(history: &History, events: &VecDeque<String>) {
+        let mut view = view(history, events);
         view.trouble = Some("trouble");
         for width in [0, 1, 2, 5, 20, 39, 40, 60, 80, 300] {
             for height in [0, 1, 2, 3, 4, 5, 8, 24, 100] {

@@ -24,8 +24,6 @@ pub struct Wan {
     pub reason: Option<&'static str>,
     pub changed: Option<Time>,
     pub mark: u32,
-    #[serde(skip)]
-    pub mark_mask: u32,
     pub table: u32,
     pub up_bps: u64,
     pub down_bps: u64,
@@ -65,7 +63,6 @@ impl Wan {
                 A_WAN_REASON => wan.reason = read_enum(&WAN_REASON_NAMES),
                 A_WAN_CHANGED_NS => wan.changed = Time::from_ns(read_u64()),
                 A_WAN_MARK => wan.mark = read_u32(),
-                A_WAN_MARK_MASK => wan.mark_mask = read_u32(),
                 A_WAN_TABLE => wan.table = read_u32(),
                 A_WAN_UP_BPS => wan.up_bps = read_u64(),
                 A_WAN_DOWN_BPS => wan.down_bps = read_u64(),
@@ -84,15 +81,6 @@ impl Wan {
             }
         }
         wan
-    }
-
-    /// The mark of its connections without the bit that says whether a policy has placed them, and the mask of
-    /// all such marks.
-    pub fn own_mark(&self) -> (u32, u32) {
-        let policy_bit =
-            self.mark_mask & (1 << 31u32.saturating_sub(self.mark_mask.leading_zeros()));
-        let mask = self.mark_mask & !policy_bit;
-        (self.mark & mask, mask)
     }
 
     pub fn up_share(&self) -> Option<f64> {
@@ -191,19 +179,6 @@ pub mod tests {
         ] {
             assert!(json[key].is_null(), "{key}");
         }
-    }
-
-    #[test]
-    fn knows_its_connections_by_their_marks() {
-        let wan = Wan::parse(&emitted(&attrs()));
-        assert_eq!(wan.own_mark(), (3 << 24, 0x7f << 24));
-        let low = Wan {
-            mark: 2,
-            mark_mask: 7,
-            ..Wan::default()
-        };
-        assert_eq!(low.own_mark(), (2, 3));
-        assert_eq!(Wan::default().own_mark(), (0, 0));
     }
 
     #[test]
