@@ -26,9 +26,9 @@ pub struct Event {
     name: String,
     id: u32,
     dev: String,
-    ifindex: u32,
+    ifindex: Option<u32>,
     gateway: Option<Ipv4Addr>,
-    tier: u32,
+    tier: Option<u32>,
     admin: Option<&'static str>,
     health: Option<&'static str>,
     state: Option<&'static str>,
@@ -44,7 +44,7 @@ impl Event {
             let mut attrs = attributes(attrs);
             attrs.find(|(kind, _)| *kind == wanted).map(|attr| attr.1)
         };
-        let read_u32 = |kind| value(kind).and_then(message::read_u32).unwrap_or_default();
+        let read_u32 = |kind| value(kind).and_then(message::read_u32);
         let read_string = |kind| value(kind).map(message::read_string).unwrap_or_default();
         let read_enum = |kind, names| message::read_enum(names, value(kind)?);
         let state = read_enum(A_WAN_STATE, &WAN_STATE_NAMES);
@@ -57,7 +57,7 @@ impl Event {
             event,
             time: changed.and_then(Time::from_ns).unwrap_or(now),
             name: read_string(A_WAN_NAME),
-            id: read_u32(A_WAN_ID),
+            id: read_u32(A_WAN_ID).unwrap_or_default(),
             dev: read_string(A_WAN_DEV),
             ifindex: read_u32(A_WAN_IFINDEX),
             gateway: value(A_WAN_GATEWAY4).and_then(message::read_ipv4),
@@ -141,8 +141,9 @@ fn kind(command: u8) -> Option<Kind> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::compat::Shown;
     use crate::message::tests::misshapen;
     use crate::message::{emitted, ipv4, string, u32, u64};
     use netlink_packet_core::DefaultNla;
@@ -150,7 +151,7 @@ mod tests {
     const NOW_NS: u64 = 1_795_359_900_000_000_000;
     const CHANGED_NS: u64 = 1_795_359_845_123_456_789;
 
-    fn attrs() -> Vec<DefaultNla> {
+    pub fn attrs() -> Vec<DefaultNla> {
         vec![
             string(A_WAN_NAME, "dsl"),
             u32(A_WAN_ID, 3),
@@ -174,6 +175,13 @@ mod tests {
     fn text(command: u8, attrs: &[DefaultNla]) -> String {
         let event = parsed(command, &emitted(attrs)).unwrap();
         event.text(TimeZone::UTC)
+    }
+
+    /// What becomes of the attributes of a reply: as JSON and as text.
+    pub fn shown(attrs: &[u8]) -> Shown {
+        let event = parsed(CMD_WAN_CHANGE_NTF, attrs).unwrap();
+        let json = serde_json::to_value(&event).unwrap();
+        (json, event.text(TimeZone::UTC))
     }
 
     #[test]

@@ -11,6 +11,8 @@ mod apply_file;
 mod bar;
 mod checks;
 mod clock;
+#[cfg(test)]
+mod compat;
 mod completion;
 mod config;
 mod config_set;

@@ -26,7 +26,7 @@ pub fn run(args: Args, client: &mut Client) -> Result<(), String> {
 }
 
 /// As a file. A table begins with an empty line, but for the first one.
-fn toml(state: &State, all: bool) -> String {
+pub fn toml(state: &State, all: bool) -> String {
     let mut tables = Vec::new();
     let config = lines(&setting::CONFIG, &state.config, all);
     if !config.is_empty() {

@@ -145,7 +145,8 @@ mod tests {
         assert_eq!(wans["type"], "array");
         assert_eq!(wan["name"]["type"], "string");
         assert_eq!(wan["state"]["type"], json!(["string", "null"]));
-        assert_eq!(wan["up_bps"]["type"], "integer");
+        assert_eq!(wan["id"]["type"], "integer");
+        assert_eq!(wan["up_bps"]["type"], json!(["integer", "null"]));
         assert!(wan.get("mark_mask").is_none());
         let policy = &schema(Command::Policy)["$defs"]["Row"]["properties"];
         assert_eq!(policy["src"]["type"], json!(["string", "null"]));
