@@ -3,7 +3,7 @@
 //! What a module of another version tells: more than this tool knows, less, or something else. All of that is
 //! carried or ignored, never fatal, and what is missing is shown as unknown, not as nothing.
 
-use crate::message::{attributes, emitted};
+use crate::message::{attributes, emitted, u64};
 use crate::uapi::*;
 use crate::{config, event, explain, group_show, metrics, policy, policy_show};
 use crate::{show, state, stats, top_view, wan};
@@ -49,8 +49,10 @@ fn readers() -> Vec<Reader> {
 fn given_wan() -> Vec<DefaultNla> {
     let mut attrs = wan::tests::attrs();
     attrs.retain(|attr| ![A_WAN_GATEWAY_LEARNED, A_WAN_CAPACITY_LEARNED].contains(&attr.kind()));
-    let given = [A_WAN_UP_GIVEN_BPS, A_WAN_DOWN_GIVEN_BPS];
-    attrs.extend(given.map(|kind| crate::message::u64(kind, 5_000_000)));
+    attrs.extend([
+        u64(A_WAN_UP_GIVEN_BPS, 5_000_000),
+        u64(A_WAN_DOWN_GIVEN_BPS, 20_000_000),
+    ]);
     attrs
 }
 
@@ -186,6 +188,24 @@ fn lacks(reader: &str, key: &str, whole: &Value, less: &Value) {
         (Value::Bool(true), Value::Bool(false)) => {}
         _ => assert!(less.is_null(), "{reader} {key}: {less}"),
     }
+}
+
+/// The first modules said what the capacity is, and whether it was given.
+#[test]
+fn an_older_module_knows_what_was_given() {
+    let mut attrs = given_wan();
+    attrs.retain(|attr| ![A_WAN_UP_GIVEN_BPS, A_WAN_DOWN_GIVEN_BPS].contains(&attr.kind()));
+    let (json, _) = state::tests::shown(&emitted(&attrs));
+    assert_eq!(
+        (&json["up"], &json["down"]),
+        (&"5mbit".into(), &"20mbit".into())
+    );
+    attrs.push(crate::message::flag(A_WAN_CAPACITY_LEARNED));
+    let (json, _) = state::tests::shown(&emitted(&attrs));
+    assert_eq!(
+        (&json["up"], &json["down"]),
+        (&"auto".into(), &"auto".into())
+    );
 }
 
 #[test]
