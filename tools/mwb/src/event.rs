@@ -5,7 +5,7 @@
 use crate::clock::Time;
 use crate::message::{self, attributes};
 use crate::rate;
-use crate::table::printable;
+use crate::table::{known, printable};
 use crate::uapi::*;
 use jiff::tz::TimeZone;
 use schemars::JsonSchema;
@@ -32,12 +32,12 @@ pub struct Event {
     name: String,
     id: u32,
     dev: String,
-    ifindex: u32,
+    ifindex: Option<u32>,
     gateway: Option<Ipv4Addr>,
     gateway_learned: bool,
     up_given_bps: Option<u64>,
     down_given_bps: Option<u64>,
-    tier: u32,
+    tier: Option<u32>,
     weight: Option<u32>,
     admin: Option<&'static str>,
     health: Option<&'static str>,
@@ -61,7 +61,7 @@ impl Event {
             attrs.find(|(kind, _)| *kind == wanted).map(|attr| attr.1)
         };
         let u64 = |kind| value(kind).and_then(message::read_u64);
-        let read_u32 = |kind| value(kind).and_then(message::read_u32).unwrap_or_default();
+        let read_u32 = |kind| value(kind).and_then(message::read_u32);
         let read_string = |kind| value(kind).map(message::read_string).unwrap_or_default();
         let read_enum = |kind, names| message::read_enum(names, value(kind)?);
         let state = read_enum(A_WAN_STATE, &WAN_STATE_NAMES);
@@ -72,7 +72,7 @@ impl Event {
             event,
             time: changed.and_then(Time::from_ns).unwrap_or(now),
             name: read_string(A_WAN_NAME),
-            id: read_u32(A_WAN_ID),
+            id: read_u32(A_WAN_ID).unwrap_or_default(),
             dev: read_string(A_WAN_DEV),
             ifindex: read_u32(A_WAN_IFINDEX),
             gateway: value(A_WAN_GATEWAY4).and_then(message::read_ipv4),
@@ -135,7 +135,7 @@ impl Event {
             ("gateway", auto(gateway.map(|addr| addr.to_string()))),
             ("up", auto(self.up_given_bps.map(rate::exact))),
             ("down", auto(self.down_given_bps.map(rate::exact))),
-            ("tier", self.tier.to_string()),
+            ("tier", known(self.tier)),
             ("weight", auto(self.weight.map(|n| n.to_string()))),
             ("admin", name(self.admin)),
             ("health", name(self.health)),
@@ -237,8 +237,9 @@ fn kind(command: u8) -> Option<Kind> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::compat::Shown;
     use crate::message::tests::misshapen;
     use crate::message::{emitted, flag, ipv4, string, u32, u64};
     use netlink_packet_core::DefaultNla;
@@ -246,7 +247,7 @@ mod tests {
     const NOW_NS: u64 = 1_795_359_900_000_000_000;
     const CHANGED_NS: u64 = 1_795_359_845_123_456_789;
 
-    fn attrs() -> Vec<DefaultNla> {
+    pub fn attrs() -> Vec<DefaultNla> {
         vec![
             string(A_WAN_NAME, "dsl"),
             u32(A_WAN_ID, 3),
@@ -275,6 +276,13 @@ mod tests {
     fn text(command: u8, attrs: &[DefaultNla]) -> String {
         let event = parsed(command, &emitted(attrs)).unwrap();
         event.text(TimeZone::UTC)
+    }
+
+    /// What becomes of the attributes of a reply: as JSON and as text.
+    pub fn shown(attrs: &[u8]) -> Shown {
+        let event = parsed(CMD_WAN_CHANGE_NTF, attrs).unwrap();
+        let json = serde_json::to_value(&event).unwrap();
+        (json, event.text(TimeZone::UTC))
     }
 
     #[test]
@@ -382,7 +390,7 @@ mod tests {
             gateway(3),
             wan(5, WAN_STATE_DEAD, CHANGED_NS),
             Event {
-                tier: 7,
+                tier: Some(7),
                 up_overload: true,
                 ..wan(6, WAN_STATE_UP, 1)
             },

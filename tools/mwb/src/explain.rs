@@ -8,7 +8,7 @@ use crate::netlink::Client;
 use crate::output::{self, Output};
 use crate::policy::{Policy, Row};
 use crate::proto::Proto;
-use crate::table::{printable, table, Column, Column::*};
+use crate::table::{known, printable, table, Column, Column::*};
 use crate::uapi::*;
 use netlink_packet_core::DefaultNla;
 use schemars::JsonSchema;
@@ -24,9 +24,9 @@ pub struct Args {
     /// Device that it comes in through; lo for one of the router itself [default: the one that leads to SRC]
     #[arg(long, value_name = "DEV")]
     iif: Option<String>,
-    /// Transport protocol, by name or number
-    #[arg(long, value_name = "PROTO", value_parser = Proto::parse, default_value = "tcp")]
-    proto: Proto,
+    /// Transport protocol, by name or number [default: tcp]
+    #[arg(long, value_name = "PROTO", value_parser = Proto::parse)]
+    proto: Option<Proto>,
     /// Destination port
     #[arg(long, value_name = "N")]
     dport: Option<u16>,
@@ -38,7 +38,7 @@ pub struct Args {
 /// What the kernel says of it.
 #[derive(Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Explanation {
-    iif: String,
+    iif: Option<String>,
     oif: Option<String>,
     outcome: Option<&'static str>,
     wan: Option<String>,
@@ -52,22 +52,22 @@ pub struct Explanation {
 struct Candidate {
     name: String,
     state: Option<&'static str>,
-    tier: u32,
+    tier: Option<u32>,
     wanted: bool,
     usable: bool,
-    up_use_percent: f64,
-    down_use_percent: f64,
+    up_use_percent: Option<f64>,
+    down_use_percent: Option<f64>,
 }
 
 impl Candidate {
     fn parse(attrs: &[u8]) -> Self {
         let mut candidate = Self::default();
         for (kind, value) in attributes(attrs) {
-            let percent = || f64::from(message::read_u32(value).unwrap_or_default()) / 100.0;
+            let percent = || Some(f64::from(message::read_u32(value)?) / 100.0);
             match kind {
                 A_CANDIDATE_WAN => candidate.name = message::read_string(value),
                 A_CANDIDATE_STATE => candidate.state = message::read_enum(&WAN_STATE_NAMES, value),
-                A_CANDIDATE_TIER => candidate.tier = message::read_u32(value).unwrap_or_default(),
+                A_CANDIDATE_TIER => candidate.tier = message::read_u32(value),
                 A_CANDIDATE_WANTED => candidate.wanted = true,
                 A_CANDIDATE_USABLE => candidate.usable = true,
                 A_CANDIDATE_UP_USE => candidate.up_use_percent = percent(),
@@ -85,7 +85,7 @@ impl Explanation {
         for (kind, value) in attributes(attrs) {
             let string = || Some(message::read_string(value));
             match kind {
-                A_EXPLAIN_IIF => this.iif = message::read_string(value),
+                A_EXPLAIN_IIF => this.iif = string(),
                 A_EXPLAIN_OIF => this.oif = string(),
                 A_EXPLAIN_OUTCOME => this.outcome = message::read_enum(&OUTCOME_NAMES, value),
                 A_EXPLAIN_WAN => this.wan = string(),
@@ -116,7 +116,10 @@ impl Explanation {
             None => outcome,
         };
         [
-            ("comes in through", printable(&self.iif)),
+            (
+                "comes in through",
+                known(self.iif.as_deref().map(printable)),
+            ),
             ("main leads to", oif),
             ("policy", policy),
             ("goes to", outcome),
@@ -129,7 +132,7 @@ impl Explanation {
 
     fn row(&self, wan: &Candidate) -> [String; COLUMNS.len()] {
         let is_it = self.wan.as_ref() == Some(&wan.name);
-        let share = |percent: f64| format!("{percent:.1}%");
+        let share = |percent: Option<f64>| known(percent.map(|percent| format!("{percent:.1}%")));
         let verdict = match (wan.usable, wan.wanted) {
             (false, _) => "cannot be used",
             (_, false) => "is not wanted",
@@ -139,7 +142,7 @@ impl Explanation {
             if is_it { "*" } else { "" }.into(),
             wan.name.clone(),
             wan.state.unwrap_or("unknown").into(),
-            wan.tier.to_string(),
+            known(wan.tier),
             share(wan.up_use_percent),
             share(wan.down_use_percent),
             verdict.into(),
@@ -158,8 +161,9 @@ const COLUMNS: [Column; 7] = [
 ];
 
 pub fn run(args: Args, client: &mut Client, output: Output) -> Result<(), String> {
-    if args.dport.is_some() && !args.proto.has_ports() {
-        return Err(format!("--proto {} has no ports", args.proto));
+    let without_ports = args.proto.filter(|proto| !proto.has_ports());
+    if let (Some(_), Some(proto)) = (args.dport, without_ports) {
+        return Err(format!("--proto {proto} has no ports"));
     }
     let replies = client.call(request(&args))?;
     let explanation = Explanation::parse(replies.first().map_or(&[], |reply| &reply.0));
@@ -174,8 +178,8 @@ fn request(args: &Args) -> Request {
     let mut attrs = vec![
         DefaultNla::new(A_EXPLAIN_SRC, args.src.octets().into()),
         DefaultNla::new(A_EXPLAIN_DST, args.dst.octets().into()),
-        u32(A_EXPLAIN_PROTO, args.proto.0.into()),
     ];
+    attrs.extend(args.proto.map(|proto| u32(A_EXPLAIN_PROTO, proto.0.into())));
     let iif = args.iif.iter();
     attrs.extend(iif.map(|iif| message::string(A_EXPLAIN_IIF, iif)));
     attrs.extend(args.dport.map(|port| u32(A_EXPLAIN_DPORT, port.into())));
@@ -184,8 +188,9 @@ fn request(args: &Args) -> Request {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::compat::Shown;
     use crate::message::tests::misshapen;
     use crate::message::{emitted, flag, string, u32};
 
@@ -202,7 +207,7 @@ mod tests {
         DefaultNla::new(A_EXPLAIN_CANDIDATE, emitted(&attrs))
     }
 
-    fn attrs() -> Vec<DefaultNla> {
+    pub fn attrs() -> Vec<DefaultNla> {
         let policy = vec![u32(A_POLICY_PREF, 900), string(A_POLICY_TO, "fast")];
         vec![
             string(A_EXPLAIN_IIF, "lan0"),
@@ -215,6 +220,38 @@ mod tests {
             candidate("cable", true, 50, 0),
             candidate("lte", false, 12_000, 10_000),
         ]
+    }
+
+    /// What becomes of the attributes of a reply: as JSON and as text.
+    pub fn shown(attrs: &[u8]) -> Shown {
+        let explanation = Explanation::parse(attrs);
+        let json = serde_json::to_value(&explanation).unwrap();
+        (json, explanation.text())
+    }
+
+    #[test]
+    fn sends_what_was_given_and_no_more() {
+        use clap::{Args as _, Command, FromArgMatches};
+        let sent = |line: &str| {
+            let words = ["explain"].into_iter().chain(line.split(' '));
+            let command = Args::augment_args(Command::new("explain"));
+            let matches = command.try_get_matches_from(words).unwrap();
+            let args = Args::from_arg_matches(&matches).unwrap();
+            crate::message::tests::sent(&request(&args))
+        };
+        let mut expected = vec![
+            DefaultNla::new(A_EXPLAIN_SRC, vec![10, 0, 0, 1]),
+            DefaultNla::new(A_EXPLAIN_DST, vec![192, 0, 2, 1]),
+        ];
+        assert_eq!(sent("10.0.0.1 192.0.2.1"), emitted(&expected));
+        expected.extend([
+            u32(A_EXPLAIN_PROTO, 17),
+            string(A_EXPLAIN_IIF, "lan0"),
+            u32(A_EXPLAIN_DPORT, 53),
+            u32(A_EXPLAIN_DSCP, 46),
+        ]);
+        let line = "10.0.0.1 192.0.2.1 --proto udp --iif lan0 --dport 53 --dscp ef";
+        assert_eq!(sent(line), emitted(&expected));
     }
 
     #[test]

@@ -5,13 +5,20 @@
 
 use crate::message::{attributes, read_string, read_u16, read_u32, read_u64};
 use crate::uapi::*;
-use linux_raw_sys::errno::{ENODEV, EPERM};
+use linux_raw_sys::errno::{ENODEV, EOPNOTSUPP, EPERM};
 use linux_raw_sys::netlink::nlmsgerr_attrs::*;
 use netlink_packet_core::{NLA_ALIGNTO, NLA_HEADER_SIZE, NLM_F_ACK_TLVS};
 use netlink_packet_generic::constants::*;
 use std::io;
 
 pub const MALFORMED: &str = "the kernel's answer is malformed: do module and tool fit each other?";
+
+/// What the kernel says of an attribute that it does not know, or does not take here.
+const OF_STRANGERS: [&str; 2] = [
+    "Unknown attribute type",
+    "Attribute failed policy validation",
+];
+const OLDER: &str = "; the module may be older than this tool";
 
 const NLMSGHDR_LEN: usize = 16;
 /// Where the attributes of a request start: behind the headers of netlink and generic netlink.
@@ -32,6 +39,8 @@ pub fn sentence(errno: u32, extack: &[u8], request: &[u8]) -> String {
         return match errno {
             EPERM => "needs CAP_NET_ADMIN: run as root".into(),
             ENODEV => "there is no such device".into(),
+            // Of an operation that there is not.
+            EOPNOTSUPP if !request.is_empty() => format!("there is no such operation{OLDER}"),
             errno => format!(
                 "the kernel refused: {}",
                 errno_text(io::Error::from_raw_os_error(errno as i32))
@@ -39,12 +48,15 @@ pub fn sentence(errno: u32, extack: &[u8], request: &[u8]) -> String {
         };
     };
     let text = read_string(text);
-    // Where the policy refused, the text names neither the attribute nor what it allows.
-    let Some((_, policy)) = find(NLMSGERR_ATTR_POLICY) else {
-        return text;
+    // Where the policy refused, the text names neither the attribute nor what it allows; if that is nothing at
+    // all, the module has not heard of it.
+    let why = match find(NLMSGERR_ATTR_POLICY) {
+        Some((_, policy)) => allowed(policy),
+        None if OF_STRANGERS.contains(&&*text) => OLDER.into(),
+        None => return text,
     };
     let name = place(extack, request).and_then(|place| place.name(request));
-    format!("{}: {text}{}", name.unwrap_or("request"), allowed(policy))
+    format!("{}: {text}{why}", name.unwrap_or("request"))
 }
 
 /// The attribute of a request that the kernel found fault with.
@@ -131,7 +143,7 @@ pub fn errno_text(why: io::Error) -> String {
 mod tests {
     use super::*;
     use crate::message::{emitted, nested, string, u32, u64};
-    use linux_raw_sys::errno::{EBUSY, ERANGE};
+    use linux_raw_sys::errno::{EBUSY, EINVAL, ERANGE};
     use netlink_packet_core::DefaultNla;
 
     const TEXT: u16 = NLMSGERR_ATTR_MSG as u16;
@@ -199,6 +211,24 @@ mod tests {
             sentence(ERANGE, &policy(0, &[]), &to_nlctrl),
             "request: refused"
         );
+    }
+
+    #[test]
+    fn tells_what_an_older_module_does_not_know() {
+        let request = request(
+            CMD_WAN_ADD,
+            &[string(A_WAN_NAME, "dsl"), u32(A_WAN_TIER, 2)],
+        );
+        for text in OF_STRANGERS {
+            let extack = [string(TEXT, text), u32(NLMSGERR_ATTR_OFFS as u16, 28)];
+            let expected = format!("tier: {text}; the module may be older than this tool");
+            assert_eq!(sentence(EINVAL, &emitted(&extack), &request), expected);
+        }
+        assert_eq!(
+            sentence(EOPNOTSUPP, &[], &request),
+            "there is no such operation; the module may be older than this tool"
+        );
+        assert!(sentence(EOPNOTSUPP, &[], &[]).starts_with("the kernel refused"));
     }
 
     #[test]

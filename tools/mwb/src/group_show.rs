@@ -46,18 +46,26 @@ fn row(group: &Group) -> [String; COLUMNS.len()] {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::compat::Shown;
     use crate::message::tests::misshapen;
     use crate::message::{emitted, string, u32};
     use netlink_packet_core::DefaultNla;
 
-    fn attrs() -> Vec<DefaultNla> {
+    pub fn attrs() -> Vec<DefaultNla> {
         vec![
             string(A_GROUP_NAME, "fast"),
             string(A_GROUP_WAN, "dsl"),
             string(A_GROUP_WAN, "lte"),
         ]
+    }
+
+    /// What becomes of the attributes of a reply: as JSON and as text.
+    pub fn shown(attrs: &[u8]) -> Shown {
+        let group = Group::parse(attrs);
+        let text = table(COLUMNS, [row(&group)].into_iter());
+        (serde_json::to_value(&group).unwrap(), text)
     }
 
     #[test]

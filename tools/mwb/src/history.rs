@@ -28,7 +28,7 @@ pub struct Line {
     pub up_bps: VecDeque<u64>,
     pub down_bps: VecDeque<u64>,
     pub placed_per_s: Option<f64>,
-    connections: u64,
+    connections: Option<u64>,
 }
 
 impl History {
@@ -67,7 +67,7 @@ impl Line {
             (&mut self.up_bps, wan.up_bps),
             (&mut self.down_bps, wan.down_bps),
         ] {
-            history.push_back(bps);
+            history.extend(bps);
             if history.len() > SAMPLES_MAX {
                 history.pop_front();
             }
@@ -77,10 +77,10 @@ impl Line {
     }
 }
 
-/// How fast a counter has grown. None if it was set back.
-pub fn per_second(old: u64, new: u64, passed: Duration) -> Option<f64> {
+/// How fast a counter has grown. None if it was set back, or is not known.
+pub fn per_second(old: Option<u64>, new: Option<u64>, passed: Duration) -> Option<f64> {
     let passed = Some(passed.as_secs_f64()).filter(|seconds| *seconds > 0.0)?;
-    Some(new.checked_sub(old)? as f64 / passed)
+    Some(new?.checked_sub(old?)? as f64 / passed)
 }
 
 #[cfg(test)]
@@ -93,9 +93,9 @@ mod tests {
         Wan {
             name: name.into(),
             id: 1,
-            up_bps,
-            down_bps: 10 * up_bps,
-            connections,
+            up_bps: Some(up_bps),
+            down_bps: Some(10 * up_bps),
+            connections: Some(connections),
             ..Wan::default()
         }
     }
@@ -137,8 +137,9 @@ mod tests {
 
     #[test]
     fn counters_may_be_set_back() {
-        assert_eq!(per_second(10, 30, 2 * SECOND), Some(10.0));
-        assert_eq!(per_second(30, 10, SECOND), None);
-        assert_eq!(per_second(10, 30, Duration::ZERO), None);
+        assert_eq!(per_second(Some(10), Some(30), 2 * SECOND), Some(10.0));
+        assert_eq!(per_second(Some(30), Some(10), SECOND), None);
+        assert_eq!(per_second(Some(10), Some(30), Duration::ZERO), None);
+        assert_eq!(per_second(None, Some(30), SECOND), None);
     }
 }

@@ -13,6 +13,8 @@ mod change;
 mod checks;
 mod clock;
 mod command;
+#[cfg(test)]
+mod compat;
 mod completion;
 mod config;
 mod config_set;

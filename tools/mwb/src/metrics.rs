@@ -72,7 +72,10 @@ fn of_wans(wans: &[Wan], devices: &Devices) -> Vec<Family> {
             ("id", &wan.id.to_string()),
             ("device", &wan.dev),
             ("gateway", &gateway.unwrap_or_default()),
-            ("tier", &wan.tier.to_string()),
+            (
+                "tier",
+                &wan.tier.map_or(String::new(), |tier| tier.to_string()),
+            ),
             ("admin", wan.admin.unwrap_or_default()),
             ("reason", wan.reason.unwrap_or_default()),
         ];
@@ -102,7 +105,7 @@ fn of_wans(wans: &[Wan], devices: &Devices) -> Vec<Family> {
         counter(
             "mwb_wan_connections_total",
             "New connections that were given to the WAN.",
-            &|wan| Some(wan.connections as f64),
+            &|wan| Some(wan.connections? as f64),
         ),
         counter(
             "mwb_wan_receive_bytes_total",
@@ -117,12 +120,12 @@ fn of_wans(wans: &[Wan], devices: &Devices) -> Vec<Family> {
         gauge(
             "mwb_wan_receive_bytes_per_second",
             "Download rate by which the WAN is chosen.",
-            &|wan| Some(bytes(wan.down_bps)),
+            &|wan| wan.down_bps.map(bytes),
         ),
         gauge(
             "mwb_wan_transmit_bytes_per_second",
             "Upload rate by which the WAN is chosen.",
-            &|wan| Some(bytes(wan.up_bps)),
+            &|wan| wan.up_bps.map(bytes),
         ),
         gauge(
             "mwb_wan_receive_capacity_bytes_per_second",
@@ -144,8 +147,9 @@ fn of_wans(wans: &[Wan], devices: &Devices) -> Vec<Family> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::compat::Shown;
     use crate::message::emitted;
     use crate::prometheus::tests::{check, name};
     use std::collections::BTreeSet;
@@ -165,6 +169,14 @@ mod tests {
         families
     }
 
+    /// What becomes of the attributes of a reply: as JSON and as text.
+    pub fn shown(attrs: &[u8]) -> Shown {
+        let wans = [Wan::parse(attrs)];
+        let text = text(&of_wans(&wans, &Devices::default()));
+        check(&text);
+        (serde_json::to_value(&wans[0]).unwrap(), text)
+    }
+
     #[test]
     fn text_is_valid() {
         let families = families();
@@ -179,7 +191,7 @@ mod tests {
         };
         let odd = "a\\b\"c\"{}";
         assert_eq!(value("mwb_wan_connections_total", "dsl"), Some(53.0));
-        assert_eq!(value("mwb_wan_connections_total", odd), Some(0.0));
+        assert_eq!(value("mwb_wan_connections_total", odd), None);
         assert_eq!(
             value("mwb_wan_receive_bytes_per_second", "dsl"),
             Some(2_337_500.0)

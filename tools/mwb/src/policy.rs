@@ -72,8 +72,8 @@ fn separated(value: &str) -> String {
 pub struct Row {
     #[serde(flatten)]
     pub policy: Policy,
-    pub connections: u64,
-    pub missed: u64,
+    pub connections: Option<u64>,
+    pub missed: Option<u64>,
 }
 
 impl Row {
@@ -85,7 +85,7 @@ impl Row {
             }
         }
         let value = |kind: u16| values.get(usize::from(kind)).copied().flatten();
-        let u64 = |kind| value(kind).and_then(message::read_u64).unwrap_or_default();
+        let u64 = |kind| value(kind).and_then(message::read_u64);
         Self {
             policy: Policy::read(value),
             connections: u64(A_POLICY_CONNECTIONS),
@@ -159,7 +159,7 @@ pub mod tests {
             serde_json::to_string(&row).unwrap(),
             concat!(
                 r#"{"pref":null,"src":null,"dst":null,"iif":null,"proto":null,"dport":null,"#,
-                r#""dscp":null,"to":"main","strict":false,"connections":0,"missed":0}"#
+                r#""dscp":null,"to":"main","strict":false,"connections":null,"missed":null}"#
             )
         );
     }
@@ -182,14 +182,14 @@ pub mod tests {
         let mut seen = Row::default();
         for length in 0..whole.len() {
             let row = Row::parse(&whole[..length]);
-            assert_eq!(row.missed, 0);
+            assert_eq!(row.missed, None);
             // Attributes come in whole or not at all: none that was there goes away or changes.
             let (old, new) = (&seen.policy, &row.policy);
             assert!(old.selectors.dscp.is_none() || old.selectors == new.selectors);
             assert!(old.to.is_empty() || old.to == new.to);
             seen = row;
         }
-        assert_eq!((seen.policy, seen.connections), (policy(), 53));
+        assert_eq!((seen.policy, seen.connections), (policy(), Some(53)));
     }
 
     #[test]
@@ -201,7 +201,7 @@ pub mod tests {
                 ..Selectors::default()
             };
             assert_eq!(row.policy.selectors, selectors);
-            assert_eq!((row.connections, row.missed), (0, 0));
+            assert_eq!((row.connections, row.missed), (None, None));
         }
         let sizes = [
             u32(A_POLICY_PROTO, 256),

@@ -6,7 +6,7 @@ use crate::netlink::Client;
 use crate::output::{self, Output};
 use crate::policy::{Policy, Row};
 use crate::selectors::Selectors;
-use crate::table::{table, Column, Column::*};
+use crate::table::{known, table, Column, Column::*};
 use crate::uapi::*;
 
 pub fn run(client: &mut Client, output: Output) -> Result<(), String> {
@@ -43,11 +43,11 @@ fn row(row: &Row) -> [String; COLUMNS.len()] {
     let policy = &row.policy;
     let strict = if policy.strict { " strict" } else { "" };
     [
-        format!("{}:", policy.selectors.pref.unwrap_or_default()),
+        format!("{}:", known(policy.selectors.pref)),
         matching(&policy.selectors),
         format!("-> {}{strict}", policy.to),
-        row.connections.to_string(),
-        row.missed.to_string(),
+        known(row.connections),
+        known(row.missed),
     ]
 }
 
@@ -64,10 +64,19 @@ fn matching(selectors: &Selectors) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::compat::Shown;
     use crate::message::emitted;
     use crate::policy::tests::attrs;
+
+    /// What becomes of the attributes of a reply: as JSON and as text.
+    pub fn shown(attrs: &[u8]) -> Shown {
+        let one = Row::parse(attrs);
+        let text = table(COLUMNS, [row(&one)].into_iter());
+        let line = lines([&one.policy].into_iter());
+        (serde_json::to_value(&one).unwrap(), text + &line)
+    }
 
     #[test]
     fn table_is_aligned() {
@@ -82,7 +91,8 @@ mod tests {
                 to: "main".into(),
                 strict: false,
             },
-            ..Row::default()
+            connections: Some(0),
+            missed: Some(0),
         };
         let expected = "\
 PREF   MATCH                                                                    TO             CONNECTIONS  MISSED

@@ -29,12 +29,14 @@ pub struct Sample {
 }
 
 impl Family {
-    pub fn counter(name: &'static str, help: &'static str, value: f64) -> Self {
-        Self::of(Type::Counter, name, help, [sample([], value)])
+    pub fn counter(name: &'static str, help: &'static str, value: Option<f64>) -> Self {
+        let sample = value.map(|value| sample([], value));
+        Self::of(Type::Counter, name, help, sample)
     }
 
-    pub fn gauge(name: &'static str, help: &'static str, value: f64) -> Self {
-        Self::of(Type::Gauge, name, help, [sample([], value)])
+    pub fn gauge(name: &'static str, help: &'static str, value: Option<f64>) -> Self {
+        let sample = value.map(|value| sample([], value));
+        Self::of(Type::Gauge, name, help, sample)
     }
 
     /// One of the values of an enum, as 1; the others are 0.
@@ -222,7 +224,7 @@ pub mod tests {
 
     #[test]
     fn json_has_the_same() {
-        let family = Family::counter("mwb_packets_total", "Packets.", 7.0);
+        let family = Family::counter("mwb_packets_total", "Packets.", Some(7.0));
         assert_eq!(
             serde_json::to_string(&family).unwrap(),
             concat!(

@@ -27,7 +27,7 @@ pub fn run(args: Args, client: &mut Client) -> Result<(), String> {
 }
 
 /// As a file. A table begins with an empty line, but for the first one.
-fn toml(state: &State, all: bool) -> String {
+pub fn toml(state: &State, all: bool) -> String {
     // Always there: what has no table at all is refused, for something went wrong on its way.
     let config = lines(&setting::CONFIG, &state.config, all);
     let mut tables = vec![format!("[config]\n{config}")];

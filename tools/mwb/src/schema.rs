@@ -154,7 +154,8 @@ mod tests {
         assert_eq!(wans["type"], "array");
         assert_eq!(wan["name"]["type"], "string");
         assert_eq!(wan["state"]["type"], json!(["string", "null"]));
-        assert_eq!(wan["up_bps"]["type"], "integer");
+        assert_eq!(wan["id"]["type"], "integer");
+        assert_eq!(wan["up_bps"]["type"], json!(["integer", "null"]));
         let finding = &schema(Command::Doctor)["$defs"]["Finding"]["properties"];
         assert_eq!(finding["command"]["type"], json!(["string", "null"]));
         let row = &schema(Command::Connections)["$defs"]["Row"]["properties"];

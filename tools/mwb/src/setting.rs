@@ -157,7 +157,11 @@ impl Setting {
     /// What the kernel reports; None if it does not know the setting.
     pub fn read(&self, attrs: &HashMap<u16, &[u8]>) -> Option<Value> {
         let auto = self.learned.is_some_and(|flag| attrs.contains_key(&flag));
-        let value = attrs.get(&self.reported).filter(|_| !auto);
+        // A module that is older does not tell what was given from what was seen, but whether any of it was seen only.
+        let is_seen = attrs.contains_key(&A_WAN_CAPACITY_LEARNED);
+        let given = || attrs.get(&self.attr).filter(|_| !is_seen);
+        let value = attrs.get(&self.reported).or_else(given);
+        let value = value.filter(|_| !auto);
         let number = match (self.kind, value) {
             (Kind::Device, value) => return Some(Value::Text(message::read_string(value?))),
             (Kind::Address | Kind::Rate | Kind::Weight(_), None) => 0,

@@ -12,7 +12,7 @@ use crate::output::{self, Output};
 use crate::percent;
 use crate::rate;
 use crate::stats::Stats;
-use crate::table::{printable, Cell, Column, Paint, Table};
+use crate::table::{known, printable, Cell, Column, Paint, Table};
 use crate::terminal;
 use crate::uapi::*;
 use crate::wan::Wan;
@@ -173,7 +173,8 @@ impl View {
     }
 
     fn table(&self, wans: &[Wan], columns: &[What], bar: usize) -> Table {
-        let placed = wans.iter().map(|wan| wan.connections).sum();
+        let placed = wans.iter().filter_map(|wan| wan.connections);
+        let placed = placed.fold(0, u64::saturating_add);
         let row = |wan| {
             columns
                 .iter()
@@ -188,24 +189,23 @@ impl View {
             Name => wan.name.clone(),
             State => return self.painted(wan.state.unwrap_or("unknown").into(), wan_paint(wan)),
             Dev => wan.dev.clone(),
-            Tier => wan.tier.to_string(),
+            Tier => known(wan.tier),
             Gateway => gateway(wan),
             Up => return self.used(wan.up_bps, wan.up_share(), bar),
             Down => return self.used(wan.down_bps, wan.down_share(), bar),
-            Connections => wan.connections.to_string(),
-            Live => wan.live.map_or("-".into(), |live| live.to_string()),
-            Share => {
-                percent::display((placed != 0).then(|| wan.connections as f64 / placed as f64))
-            }
-            Mark => format!("{:#010x}", wan.mark),
-            Number => wan.table.to_string(),
+            Connections => known(wan.connections),
+            Live => known(wan.live),
+            Share => percent::display(share(wan, placed)),
+            Mark => known(wan.mark.map(|mark| format!("{mark:#010x}"))),
+            Number => known(wan.table),
         };
         text.into()
     }
 
     /// A rate and its share of the capacity, also as a bar.
-    fn used(&self, bps: u64, share: Option<f64>, width: usize) -> Cell {
-        let mut text = format!("{:>8} {:>4}", rate::display(bps), percent::display(share));
+    fn used(&self, bps: Option<u64>, share: Option<f64>, width: usize) -> Cell {
+        let rate = known(bps.map(rate::display));
+        let mut text = format!("{rate:>8} {:>4}", percent::display(share));
         if width != 0 {
             text = text + " " + &bar(share.unwrap_or_default(), width, self.unicode);
         }
@@ -215,6 +215,11 @@ impl View {
     fn painted(&self, text: String, paint: Paint) -> Cell {
         Cell::painted(text, self.colour.then_some(paint))
     }
+}
+
+/// Its part of all connections that were placed.
+fn share(wan: &Wan, placed: u64) -> Option<f64> {
+    (placed != 0).then_some(wan.connections? as f64 / placed as f64)
 }
 
 /// Whether all is well with it.
@@ -315,18 +320,19 @@ fn cache(state: Option<&str>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::compat::Shown;
     use crate::message::emitted;
 
     fn wans() -> [Wan; 3] {
         let dsl = Wan::parse(&emitted(&crate::wan::tests::attrs()));
         let unnamed = Wan {
             dev: "\x1b[2J".into(),
-            up_bps: 999,
+            up_bps: Some(999),
             up_capacity_bps: Some(0),
             gateway: Some([192, 0, 2, 1].into()),
-            connections: 22,
+            connections: Some(22),
             live: Some(7),
             ..Wan::default()
         };
@@ -346,13 +352,22 @@ mod tests {
         colour: false,
     };
 
+    /// What becomes of the attributes of a reply: as JSON and as text.
+    pub fn shown(attrs: &[u8]) -> Shown {
+        let wans = [Wan::parse(attrs)];
+        let now = Time::from_ns(1_795_359_900_000_000_000).unwrap();
+        let table = ALL.fitting(&wans, None).to_string();
+        let text = table + &reasons(&wans, now) + &rates(&wans);
+        (serde_json::to_value(&wans[0]).unwrap(), text)
+    }
+
     #[test]
     fn table_is_aligned() {
         let expected = "\
 NAME  STATE       DEV   TIER  GATEWAY         UP                        DOWN                      PLACED  LIVE  SHARE        MARK  TABLE
 dsl   no-carrier  eth1     2  192.0.2.1 auto   4.2Mbit  84% ########..  18.7Mbit  94% #########.      53     -    71%  0x03000000   7003
-      unknown     ?[2J     0  192.0.2.1         999bit    - ..........      0bit    - ..........      22     7    29%  0x00000000      0
-      unknown              0  -                   0bit    - ..........      0bit    - ..........       0     -     0%  0x00000000      0
+      unknown     ?[2J     -  192.0.2.1         999bit    - ..........         -    - ..........      22     7    29%           -      -
+      unknown              -  -                      -    - ..........         -    - ..........       -     -      -           -      -
 ";
         assert_eq!(ALL.fitting(&wans(), None).to_string(), expected);
     }
@@ -362,8 +377,8 @@ dsl   no-carrier  eth1     2  192.0.2.1 auto   4.2Mbit  84% ########..  18.7Mbit
         let expected = "\
 NAME  STATE       DEV   GATEWAY         UP             DOWN           PLACED
 dsl   no-carrier  eth1  192.0.2.1 auto   4.2Mbit  84%  18.7Mbit  94%      53
-      unknown     ?[2J  192.0.2.1         999bit    -      0bit    -      22
-      unknown           -                   0bit    -      0bit    -       0
+      unknown     ?[2J  192.0.2.1         999bit    -         -    -      22
+      unknown           -                      -    -         -    -       -
 ";
         let table = USUAL.fitting(&wans(), Some(80));
         assert_eq!(table.to_string(), expected);

@@ -93,7 +93,9 @@ fn values(settings: &[Setting], attrs: &[u8]) -> Vec<Option<Value>> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::compat::Shown;
     use crate::message::{emitted, u32};
+    use crate::save;
 
     /// A WAN with what the kernel reports of one that has nothing but a device.
     pub fn wan(name: &str, id: u32, dev: &str) -> Wan {
@@ -116,6 +118,37 @@ pub mod tests {
     pub fn at(name: &str) -> usize {
         let is_it = |setting: &Setting| setting.name == name;
         setting::CONFIG.iter().position(is_it).unwrap()
+    }
+
+    /// What becomes of the attributes of a WAN, as people read it and in a file.
+    pub fn shown(attrs: &[u8]) -> Shown {
+        let wan = Wan::read(&Reply(attrs.to_vec()));
+        let json = texts(&setting::WAN, &wan.values);
+        let (name, id) = (wan.name.clone(), wan.id);
+        let state = State {
+            wans: vec![wan],
+            ..State::default()
+        };
+        (json, format!("{name} {id} {}", save::toml(&state, true)))
+    }
+
+    /// And of those of the configuration.
+    pub fn shown_config(attrs: &[u8]) -> Shown {
+        let config = values(&setting::CONFIG, attrs);
+        let json = texts(&setting::CONFIG, &config);
+        let state = State {
+            config,
+            ..State::default()
+        };
+        (json, save::toml(&state, true))
+    }
+
+    fn texts(settings: &[Setting], values: &[Option<Value>]) -> serde_json::Value {
+        let text = |(setting, value): (&Setting, &Option<Value>)| {
+            let text = value.as_ref().map(|value| setting.text(value));
+            (setting.name.to_string(), serde_json::json!(text))
+        };
+        serde_json::Value::Object(settings.iter().zip(values).map(text).collect())
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::message::{self, attributes, Request};
 use crate::netlink::Client;
 use crate::output::{self, Output};
 use crate::prometheus::Family;
+use crate::table::known;
 use crate::uapi::*;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,31 +15,31 @@ use std::time::Duration;
 
 #[derive(Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Stats {
-    packets: u64,
-    dst_hits: u64,
-    dst_lookups: u64,
-    dst_obsolete: u64,
-    connections: u64,
-    inbound: u64,
-    not_balanced: u64,
-    by_policy: u64,
-    unreachable: u64,
-    pairs: u32,
-    pair_hits: u64,
-    pair_evictions: u64,
+    packets: Option<u64>,
+    dst_hits: Option<u64>,
+    dst_lookups: Option<u64>,
+    dst_obsolete: Option<u64>,
+    connections: Option<u64>,
+    inbound: Option<u64>,
+    not_balanced: Option<u64>,
+    by_policy: Option<u64>,
+    unreachable: Option<u64>,
+    pairs: Option<u32>,
+    pair_hits: Option<u64>,
+    pair_evictions: Option<u64>,
     pub cache: Option<&'static str>,
-    dst_slots: u32,
-    route_syncs: u64,
-    route_changes: u64,
-    route_sync_ns: u64,
-    ended: u64,
-    resets: u64,
-    released: u64,
-    upload_decides: bool,
-    expected_up_bps: u64,
-    expected_down_bps: u64,
-    credit_up_bps: u64,
-    credit_down_bps: u64,
+    dst_slots: Option<u32>,
+    route_syncs: Option<u64>,
+    route_changes: Option<u64>,
+    route_sync_ns: Option<u64>,
+    ended: Option<u64>,
+    resets: Option<u64>,
+    released: Option<u64>,
+    upload_decides: Option<bool>,
+    expected_up_bps: Option<u64>,
+    expected_down_bps: Option<u64>,
+    credit_up_bps: Option<u64>,
+    credit_down_bps: Option<u64>,
 }
 
 impl Stats {
@@ -50,8 +51,8 @@ impl Stats {
     fn parse(attrs: &[u8]) -> Self {
         let mut stats = Self::default();
         for (kind, value) in attributes(attrs) {
-            let read_u32 = || message::read_u32(value).unwrap_or_default();
-            let read_u64 = || message::read_u64(value).unwrap_or_default();
+            let read_u32 = || message::read_u32(value);
+            let read_u64 = || message::read_u64(value);
             match kind {
                 A_STATS_PACKETS => stats.packets = read_u64(),
                 A_STATS_DST_HITS => stats.dst_hits = read_u64(),
@@ -73,7 +74,7 @@ impl Stats {
                 A_STATS_ENDED => stats.ended = read_u64(),
                 A_STATS_RESETS => stats.resets = read_u64(),
                 A_STATS_RELEASED => stats.released = read_u64(),
-                A_STATS_UPLOAD_DECIDES => stats.upload_decides = read_u32() != 0,
+                A_STATS_UPLOAD_DECIDES => stats.upload_decides = read_u32().map(|is| is != 0),
                 A_STATS_EXPECTED_UP_BPS => stats.expected_up_bps = read_u64(),
                 A_STATS_EXPECTED_DOWN_BPS => stats.expected_down_bps = read_u64(),
                 A_STATS_CREDIT_UP_BPS => stats.credit_up_bps = read_u64(),
@@ -91,20 +92,27 @@ impl Stats {
 
     /// Of the packets since `old` was read, the share that took the route kept by their connection.
     pub fn hits_since(&self, old: &Self) -> Option<f64> {
-        let packets = self
-            .packets
-            .checked_sub(old.packets)
-            .filter(|packets| *packets != 0)?;
-        Some(self.dst_hits.checked_sub(old.dst_hits)? as f64 / packets as f64)
+        let packets = self.packets?.checked_sub(old.packets?);
+        let packets = packets.filter(|packets| *packets != 0)?;
+        Some(self.dst_hits?.checked_sub(old.dst_hits?)? as f64 / packets as f64)
     }
 
-    /// For Prometheus.
+    /// Before anything has happened.
+    fn none() -> Self {
+        Self {
+            packets: Some(0),
+            dst_hits: Some(0),
+            ..Self::default()
+        }
+    }
+
+    /// For Prometheus. What is not known has no sample.
     #[rustfmt::skip]
     pub fn metrics(&self) -> Vec<Family> {
-        let counter = |name, help, value: u64| Family::counter(name, help, value as f64);
-        let gauge = |name, help, value: u32| Family::gauge(name, help, value.into());
-        let rate = |name, help, bps: u64| Family::gauge(name, help, bps as f64 / 8.0);
-        let sync_time = Duration::from_nanos(self.route_sync_ns).as_secs_f64();
+        let counter = |name, help, value: Option<u64>| Family::counter(name, help, value.map(|value| value as f64));
+        let gauge = |name, help, value: Option<u32>| Family::gauge(name, help, value.map(f64::from));
+        let rate = |name, help, bps: Option<u64>| Family::gauge(name, help, bps.map(|bps| bps as f64 / 8.0));
+        let sync_time = self.route_sync_ns.map(|ns| Duration::from_nanos(ns).as_secs_f64());
         vec![
             counter("mwb_packets_total", "Packets that the module saw.", self.packets),
             counter("mwb_dst_hits_total", "Packets that took the route kept by their connection.", self.dst_hits),
@@ -126,7 +134,7 @@ impl Stats {
             counter("mwb_ended_connections_total", "Connections that were ended with their WAN.", self.ended),
             counter("mwb_reset_connections_total", "Ended connections whose clients were told by a reset.", self.resets),
             counter("mwb_released_connections_total", "Connections that went on by another way.", self.released),
-            gauge("mwb_upload_decides", "Whether upload decides on new connections.", self.upload_decides.into()),
+            gauge("mwb_upload_decides", "Whether upload decides on new connections.", self.upload_decides.map(u32::from)),
             rate("mwb_expected_transmit_bytes_per_second", "Upload that a new connection is reckoned to add.", self.expected_up_bps),
             rate("mwb_expected_receive_bytes_per_second", "Download that a new connection is reckoned to add.", self.expected_down_bps),
             rate("mwb_credit_transmit_bytes_per_second", "Upload credit that a connection gives its WAN.", self.credit_up_bps),
@@ -135,40 +143,36 @@ impl Stats {
     }
 
     fn text(&self) -> String {
-        let share = match self.packets {
-            0 => String::new(),
-            packets => format!(" ({:.1}%)", self.dst_hits as f64 * 100.0 / packets as f64),
-        };
-        let time = Duration::from_nanos(self.route_sync_ns);
+        let share = self.hits_since(&Self::none());
+        let share = share.map_or(String::new(), |share| format!(" ({:.1}%)", share * 100.0));
+        let time = self.route_sync_ns.map(Duration::from_nanos);
+        let time = time.map_or(String::new(), |time| format!(" ({time:.1?})"));
         [
-            ("packets", self.packets.to_string()),
-            ("dst_hits", format!("{}{share}", self.dst_hits)),
-            ("dst_lookups", self.dst_lookups.to_string()),
-            ("dst_obsolete", self.dst_obsolete.to_string()),
-            ("connections", self.connections.to_string()),
-            ("inbound", self.inbound.to_string()),
-            ("not_balanced", self.not_balanced.to_string()),
-            ("by_policy", self.by_policy.to_string()),
-            ("unreachable", self.unreachable.to_string()),
-            ("pairs", self.pairs.to_string()),
-            ("pair_hits", self.pair_hits.to_string()),
-            ("pair_evictions", self.pair_evictions.to_string()),
+            ("packets", known(self.packets)),
+            ("dst_hits", known(self.dst_hits) + &share),
+            ("dst_lookups", known(self.dst_lookups)),
+            ("dst_obsolete", known(self.dst_obsolete)),
+            ("connections", known(self.connections)),
+            ("inbound", known(self.inbound)),
+            ("not_balanced", known(self.not_balanced)),
+            ("by_policy", known(self.by_policy)),
+            ("unreachable", known(self.unreachable)),
+            ("pairs", known(self.pairs)),
+            ("pair_hits", known(self.pair_hits)),
+            ("pair_evictions", known(self.pair_evictions)),
             ("cache", self.cache.unwrap_or("unknown").to_string()),
-            ("dst_slots", self.dst_slots.to_string()),
-            ("route_syncs", self.route_syncs.to_string()),
-            ("route_changes", self.route_changes.to_string()),
-            (
-                "route_sync_ns",
-                format!("{} ({time:.1?})", self.route_sync_ns),
-            ),
-            ("ended", self.ended.to_string()),
-            ("resets", self.resets.to_string()),
-            ("released", self.released.to_string()),
-            ("upload_decides", self.upload_decides.to_string()),
-            ("expected_up_bps", self.expected_up_bps.to_string()),
-            ("expected_down_bps", self.expected_down_bps.to_string()),
-            ("credit_up_bps", self.credit_up_bps.to_string()),
-            ("credit_down_bps", self.credit_down_bps.to_string()),
+            ("dst_slots", known(self.dst_slots)),
+            ("route_syncs", known(self.route_syncs)),
+            ("route_changes", known(self.route_changes)),
+            ("route_sync_ns", known(self.route_sync_ns) + &time),
+            ("ended", known(self.ended)),
+            ("resets", known(self.resets)),
+            ("released", known(self.released)),
+            ("upload_decides", known(self.upload_decides)),
+            ("expected_up_bps", known(self.expected_up_bps)),
+            ("expected_down_bps", known(self.expected_down_bps)),
+            ("credit_up_bps", known(self.credit_up_bps)),
+            ("credit_down_bps", known(self.credit_down_bps)),
         ]
         .map(|(key, value)| format!("{key:<19}{value}\n"))
         .concat()
@@ -184,13 +188,14 @@ pub fn run(client: &mut Client, output: Output) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::compat::Shown;
     use crate::message::tests::misshapen;
     use crate::message::{emitted, u32, u64};
     use netlink_packet_core::DefaultNla;
 
-    fn attrs() -> Vec<DefaultNla> {
+    pub fn attrs() -> Vec<DefaultNla> {
         vec![
             u64(A_STATS_PACKETS, 1000),
             u64(A_STATS_DST_HITS, 987),
@@ -218,6 +223,14 @@ mod tests {
             u64(A_STATS_CREDIT_UP_BPS, 36),
             u64(A_STATS_CREDIT_DOWN_BPS, 37),
         ]
+    }
+
+    /// What becomes of the attributes of a reply: as JSON and as text.
+    pub fn shown(attrs: &[u8]) -> Shown {
+        let stats = Stats::parse(attrs);
+        let metrics = crate::prometheus::text(&stats.metrics());
+        let json = serde_json::to_value(&stats).unwrap();
+        (json, stats.text() + &metrics)
     }
 
     #[test]
@@ -261,9 +274,9 @@ mod tests {
     fn knows_what_is_new() {
         let old = Stats::parse(&emitted(&attrs()));
         let new = Stats {
-            packets: old.packets + 200,
-            dst_hits: old.dst_hits + 150,
-            connections: old.connections + 3,
+            packets: Some(1200),
+            dst_hits: Some(987 + 150),
+            connections: Some(6 + 3),
             ..Stats::default()
         };
         assert_eq!(new.hits_since(&old), Some(0.75));
@@ -305,7 +318,7 @@ mod tests {
     fn takes_no_value_that_is_cut_off_or_misshapen() {
         let whole = emitted(&attrs());
         for length in 0..whole.len() {
-            assert_eq!(Stats::parse(&whole[..length]).credit_down_bps, 0);
+            assert_eq!(Stats::parse(&whole[..length]).credit_down_bps, None);
         }
         for bytes in misshapen(&attrs()) {
             assert_eq!(Stats::parse(&bytes), Stats::default());

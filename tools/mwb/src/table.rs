@@ -179,6 +179,11 @@ pub fn printable(text: &str) -> String {
     text.replace(char::is_control, "?")
 }
 
+/// A value, or what stands for one that the kernel has not told.
+pub fn known(value: Option<impl ToString>) -> String {
+    value.map_or("-".into(), |value| value.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

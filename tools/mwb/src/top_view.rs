@@ -7,7 +7,7 @@ use crate::history::{History, Line as Past};
 use crate::percent;
 use crate::rate;
 use crate::show::{share_paint, wan_paint};
-use crate::table::{printable, Paint};
+use crate::table::{known, printable, Paint};
 use crate::wan::Wan;
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
@@ -128,9 +128,10 @@ impl View<'_> {
     fn summary(&self) -> String {
         let History { wans, .. } = self.history;
         let up = wans.iter().filter(|wan| wan.state == Some("up")).count();
-        let sum = |bps: fn(&Wan) -> u64| {
-            let all = wans.iter().map(bps);
-            rate::display(all.fold(0, u64::saturating_add))
+        let sum = |bps: fn(&Wan) -> Option<u64>| {
+            let mut all = wans.iter().map(bps);
+            let sum = all.try_fold(0u64, |sum, bps| Some(sum.saturating_add(bps?)));
+            known(sum.map(rate::display))
         };
         let time = Time::now().text(TimeZone::system());
         let time = time.get(11..19).unwrap_or_default();
@@ -211,7 +212,8 @@ impl View<'_> {
                 past.map(|past: &Past| &past.down_bps),
             ),
         ] {
-            let text = format!("{:>8} {:>4}", rate::display(bps), percent::display(share));
+            let rate = known(bps.map(rate::display));
+            let text = format!("{rate:>8} {:>4}", percent::display(share));
             put(buffer, x, y, &text, self.painted(share_paint(share)));
             if let (true, Some(capacity)) = (place.height > 1, capacity.filter(|bps| *bps != 0)) {
                 let text = format!("of {:>5}", rate::display(capacity));
@@ -235,9 +237,12 @@ impl View<'_> {
         let width = usize::from(place.width);
         let missing = width.saturating_sub(bps.len());
         let shown = bps.iter().skip(bps.len().saturating_sub(width));
-        let data = std::iter::repeat_n(None, missing).chain(shown.map(|bps| Some(*bps)));
         let highest = bps.iter().copied().max().unwrap_or_default();
-        let full = capacity.filter(|bps| *bps != 0).unwrap_or(highest).max(1);
+        let full = capacity.filter(|bps| *bps != 0).unwrap_or(highest);
+        // What draws multiplies them.
+        let full = full.clamp(1, u64::MAX >> 16);
+        let shown = shown.map(|bps| Some(*bps.min(&full)));
+        let data = std::iter::repeat_n(None, missing).chain(shown);
         let set = match self.style.unicode {
             true => bar::NINE_LEVELS,
             false => ASCII,
@@ -305,8 +310,9 @@ fn number(per_second: Option<f64>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::compat::Shown;
     use crate::message::emitted;
     use crate::stats::Stats;
     use std::time::Duration;
@@ -316,8 +322,8 @@ mod tests {
             name: format!("wan{id}"),
             id,
             state: Some(if id == 2 { "no-carrier" } else { "up" }),
-            up_bps: 1_000_000 * step * u64::from(id),
-            down_bps: 2_000_000 * step,
+            up_bps: Some(1_000_000 * step * u64::from(id)),
+            down_bps: Some(2_000_000 * step),
             ..Wan::parse(&emitted(&crate::wan::tests::attrs()))
         };
         let mut history = History::default();
@@ -350,6 +356,21 @@ mod tests {
         (lines.collect(), drawn)
     }
 
+    /// What becomes of the attributes of a reply: as JSON and as text.
+    pub fn shown(attrs: &[u8]) -> Shown {
+        let mut history = History::default();
+        for _ in 0..2 {
+            let wans = vec![Wan::parse(attrs)];
+            history.take(wans, Stats::default(), Duration::from_secs(1));
+        }
+        let json = serde_json::to_value(&history.wans[0]).unwrap();
+        let events = VecDeque::new();
+        let (text, _) = screen(&view(&history, &events), 100, 24, 0);
+        // The first line has the time of day.
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        (json, lines.join("\n"))
+    }
+
     #[test]
     fn shows_all_wans_and_their_past() {
         let events = VecDeque::from(["[later] b\n".to_string(), "[sooner] a\n".to_string()]);
@@ -357,7 +378,7 @@ mod tests {
         let (text, drawn) = screen(&view(&history, &events), width, 24, 0);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(drawn, (0, 3));
-        let summary = "mwb  2/3 up  upload 24Mbit  download 24Mbit  new 0.0/s  cache unknown  ";
+        let summary = "mwb  2/3 up  upload 24Mbit  download 24Mbit  new -/s  cache unknown  ";
         assert!(lines[0].starts_with(summary), "{text}");
         let expected = "\
 NAME STATE        NEW/S UP                          DOWN
@@ -435,7 +456,7 @@ wan2 no-carrier     0.0    8Mbit 160%           ▁██    8Mbit  40%
         // Not of this kernel.
         for (wan, length) in history.wans.iter_mut().zip([0, 15, 100, 65_535, 100_000]) {
             (wan.name, wan.dev) = ("x".repeat(length), "y".repeat(length));
-            (wan.up_bps, wan.down_bps) = (u64::MAX, u64::MAX);
+            (wan.up_bps, wan.down_bps) = (Some(u64::MAX), Some(u64::MAX));
         }
         draws(&history, &events);
     }

@@ -16,28 +16,28 @@ pub struct Wan {
     pub dev: String,
     pub gateway: Option<Ipv4Addr>,
     pub gateway_learned: bool,
-    pub tier: u32,
+    pub tier: Option<u32>,
     pub weight: Option<u32>,
     pub admin: Option<&'static str>,
     pub health: Option<&'static str>,
     pub state: Option<&'static str>,
     pub reason: Option<&'static str>,
     pub changed: Option<Time>,
-    pub mark: u32,
-    pub table: u32,
-    pub up_bps: u64,
-    pub down_bps: u64,
+    pub mark: Option<u32>,
+    pub table: Option<u32>,
+    pub up_bps: Option<u64>,
+    pub down_bps: Option<u64>,
     pub rates_partial: bool,
     pub rates_mixed: bool,
     pub up_overload: bool,
     pub up_capacity_bps: Option<u64>,
     pub down_capacity_bps: Option<u64>,
     pub capacity_learned: bool,
-    pub up_credit_bps: u64,
-    pub down_credit_bps: u64,
-    pub up_reckoned_bps: u64,
-    pub down_reckoned_bps: u64,
-    pub connections: u64,
+    pub up_credit_bps: Option<u64>,
+    pub down_credit_bps: Option<u64>,
+    pub up_reckoned_bps: Option<u64>,
+    pub down_reckoned_bps: Option<u64>,
+    pub connections: Option<u64>,
     /// How many of them conntrack has, if that was asked for.
     pub live: Option<u64>,
 }
@@ -46,22 +46,22 @@ impl Wan {
     pub fn parse(attrs: &[u8]) -> Self {
         let mut wan = Self::default();
         for (kind, value) in attributes(attrs) {
-            let read_u32 = || message::read_u32(value).unwrap_or_default();
-            let read_u64 = || message::read_u64(value).unwrap_or_default();
+            let read_u32 = || message::read_u32(value);
+            let read_u64 = || message::read_u64(value);
             let read_enum = |names| message::read_enum(names, value);
             match kind {
                 A_WAN_NAME => wan.name = message::read_string(value),
-                A_WAN_ID => wan.id = read_u32(),
+                A_WAN_ID => wan.id = read_u32().unwrap_or_default(),
                 A_WAN_DEV => wan.dev = message::read_string(value),
                 A_WAN_GATEWAY4 => wan.gateway = message::read_ipv4(value),
                 A_WAN_GATEWAY_LEARNED => wan.gateway_learned = true,
                 A_WAN_TIER => wan.tier = read_u32(),
-                A_WAN_WEIGHT => wan.weight = message::read_u32(value),
+                A_WAN_WEIGHT => wan.weight = read_u32(),
                 A_WAN_ADMIN => wan.admin = read_enum(&WAN_ADMIN_NAMES),
                 A_WAN_HEALTH => wan.health = read_enum(&WAN_HEALTH_NAMES),
                 A_WAN_STATE => wan.state = read_enum(&WAN_STATE_NAMES),
                 A_WAN_REASON => wan.reason = read_enum(&WAN_REASON_NAMES),
-                A_WAN_CHANGED_NS => wan.changed = Time::from_ns(read_u64()),
+                A_WAN_CHANGED_NS => wan.changed = read_u64().and_then(Time::from_ns),
                 A_WAN_MARK => wan.mark = read_u32(),
                 A_WAN_TABLE => wan.table = read_u32(),
                 A_WAN_UP_BPS => wan.up_bps = read_u64(),
@@ -69,8 +69,8 @@ impl Wan {
                 A_WAN_RATES_PARTIAL => wan.rates_partial = true,
                 A_WAN_RATES_MIXED => wan.rates_mixed = true,
                 A_WAN_UP_OVERLOAD => wan.up_overload = true,
-                A_WAN_UP_CAPACITY_BPS => wan.up_capacity_bps = message::read_u64(value),
-                A_WAN_DOWN_CAPACITY_BPS => wan.down_capacity_bps = message::read_u64(value),
+                A_WAN_UP_CAPACITY_BPS => wan.up_capacity_bps = read_u64(),
+                A_WAN_DOWN_CAPACITY_BPS => wan.down_capacity_bps = read_u64(),
                 A_WAN_CAPACITY_LEARNED => wan.capacity_learned = true,
                 A_WAN_UP_CREDIT_BPS => wan.up_credit_bps = read_u64(),
                 A_WAN_DOWN_CREDIT_BPS => wan.down_credit_bps = read_u64(),
@@ -84,11 +84,11 @@ impl Wan {
     }
 
     pub fn up_share(&self) -> Option<f64> {
-        share(self.up_bps, self.up_capacity_bps)
+        share(self.up_bps?, self.up_capacity_bps)
     }
 
     pub fn down_share(&self) -> Option<f64> {
-        share(self.down_bps, self.down_capacity_bps)
+        share(self.down_bps?, self.down_capacity_bps)
     }
 }
 
@@ -205,14 +205,14 @@ pub mod tests {
         let mut seen = Wan::default();
         for length in 0..whole.len() {
             let wan = Wan::parse(&whole[..length]);
-            assert_eq!(wan.connections, 0);
+            assert_eq!(wan.connections, None);
             // Attributes come in whole or not at all: none that was there goes away or changes.
             assert!(seen.name.is_empty() || seen.name == wan.name);
-            assert!(seen.table == 0 || seen.table == wan.table);
+            assert!(seen.table.is_none() || seen.table == wan.table);
             assert!(seen.gateway.is_none() || seen.gateway == wan.gateway);
             seen = wan;
         }
-        assert_eq!(seen.down_bps, 18_700_000);
+        assert_eq!(seen.down_bps, Some(18_700_000));
     }
 
     #[test]
@@ -221,7 +221,7 @@ pub mod tests {
             let wan = Wan::parse(&bytes);
             assert_eq!(
                 (wan.id, wan.up_bps, wan.gateway, wan.state),
-                (0, 0, None, None)
+                (0, None, None, None)
             );
         }
     }
