@@ -111,10 +111,10 @@ fn failure(why: &str, done: &[Step], left: &[Step]) -> String {
     }
 }
 
-impl Step {
+impl Step<'_> {
     fn run(&self, file: &File, client: &mut Client) -> Result<(), String> {
         let (request, places) = match &self.action {
-            Action::Policies(policies) => return policy_replace::run(policies, client),
+            Action::Policies(lines) => return policy_replace::run(&file.name, lines, client),
             Action::Call(request, places) => (request.clone(), places),
         };
         client.try_call(request).map(drop).map_err(|refusal| {

@@ -68,6 +68,9 @@ impl Fault {
 /// Many faults of a kind are one mistake.
 const FAULTS_SHOWN: usize = 20;
 
+/// How much of the policies is read at a time, in bytes at least.
+const PART: usize = 64 << 10;
+
 impl File {
     /// Reads and checks all of a file; `-` is standard input.
     pub fn read(path: &Path) -> Result<Self, String> {
@@ -95,19 +98,61 @@ impl File {
                 .chain(newlines.map(|(at, _)| at + 1))
                 .collect(),
         };
-        let (document, errors) = DeTable::parse_recoverable(&text);
-        let mut faults: Vec<_> = errors.iter().map(|error| syntax(error, &text)).collect();
-        if faults.is_empty() {
-            faults = file.fill(document.get_ref());
-        }
+        let mut faults = match file.fill_in_parts(&text) {
+            Some(faults) => faults,
+            None => file.fill_at_once(&text),
+        };
         if faults.is_empty() {
             faults = apply_check::faults(&file);
         }
-        drop(document);
         file.text = text;
         match faults.is_empty() {
             true => Ok(file),
             false => Err(file.explain(faults)),
+        }
+    }
+
+    /// A tree of many policies is forty times as large as their text, so some of them are read at a time. None
+    /// for what is not this simple; where it is wrong, all of it tells best what is.
+    fn fill_in_parts(&mut self, text: &str) -> Option<Vec<Fault>> {
+        let is_policies = |key: &Spanned<_>| key.get_ref() == "policy";
+        let (head, mut rest) = text.split_at(next_policy(text, 0));
+        let head = DeTable::parse(head).ok()?.into_inner();
+        if head.keys().any(is_policies) {
+            return None;
+        }
+        let mut faults = self.fill(&head);
+        let mut policies = Vec::new();
+        while !rest.is_empty() {
+            let start = text.len() - rest.len();
+            let (part, left) = rest.split_at(next_policy(rest, PART));
+            let part = DeTable::parse(part).ok()?.into_inner();
+            if !part.keys().all(is_policies) {
+                return None;
+            }
+            let mut reader = Reader::default();
+            policies.extend(part.values().flat_map(|value| reader.policies(value)).map(
+                |mut entry| {
+                    entry.at += start;
+                    entry.to_at += start;
+                    entry
+                },
+            ));
+            faults.extend(reader.faults.into_iter().map(|mut fault| {
+                fault.at += start;
+                fault
+            }));
+            rest = left;
+        }
+        self.policies = policies;
+        Some(faults)
+    }
+
+    fn fill_at_once(&mut self, text: &str) -> Vec<Fault> {
+        let (document, errors) = DeTable::parse_recoverable(text);
+        match errors.is_empty() {
+            true => self.fill(document.get_ref()),
+            false => errors.iter().map(|error| syntax(error, text)).collect(),
         }
     }
 
@@ -151,6 +196,19 @@ impl File {
         lines.extend((more > 0).then(|| format!("{}: and {more} more", self.name)));
         lines.join("\n")
     }
+}
+
+/// Where the first policy begins that does so on a line of its own behind `from`; else the end. In a file that
+/// is no TOML, or where this is in a string, what comes before is no TOML.
+fn next_policy(text: &str, from: usize) -> usize {
+    const HEADER: &str = "[[policy]]";
+    if from == 0 && text.starts_with(HEADER) {
+        return 0;
+    }
+    let rest = text.as_bytes().get(from..).unwrap_or_default();
+    let header = format!("\n{HEADER}").into_bytes();
+    let found = rest.windows(header.len()).position(|at| at == header);
+    found.map_or(text.len(), |at| from + at + 1)
 }
 
 fn syntax(error: &toml::de::Error, text: &str) -> Fault {

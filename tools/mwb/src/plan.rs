@@ -10,7 +10,7 @@ use crate::apply_file::{Fault, File};
 use crate::difference::{self, Change, Difference, Op, Set};
 use crate::message::{self, Request};
 use crate::policy::Policy;
-use crate::policy_file::{self, Line};
+use crate::policy_replace::Line;
 use crate::setting;
 use crate::state::{dev, State};
 use crate::uapi::*;
@@ -18,25 +18,25 @@ use netlink_packet_core::DefaultNla;
 use std::collections::HashSet;
 use toml::Spanned;
 
-pub struct Plan {
+pub struct Plan<'a> {
     pub changes: Vec<Change>,
-    pub steps: Vec<Step>,
+    pub steps: Vec<Step<'a>>,
 }
 
-pub struct Step {
+pub struct Step<'a> {
     /// What it does, a line each.
     pub lines: Vec<String>,
-    pub action: Action,
+    pub action: Action<'a>,
 }
 
-pub enum Action {
+pub enum Action<'a> {
     /// A request, and where the file has what its attributes say.
     Call(Request, Vec<Option<usize>>),
     /// All policies at once.
-    Policies(policy_file::File),
+    Policies(Vec<Line<'a>>),
 }
 
-pub fn plan(state: &State, file: &File) -> Result<Plan, Vec<Fault>> {
+pub fn plan<'a>(state: &'a State, file: &'a File) -> Result<Plan<'a>, Vec<Fault>> {
     Planner::new(state, file)?.plan()
 }
 
@@ -51,9 +51,9 @@ struct Planner<'a> {
     /// Names of WANs that go, and of those that have to go before anything else is done.
     gone: Vec<&'a str>,
     early: HashSet<&'a str>,
-    plan: Plan,
+    plan: Plan<'a>,
     /// What takes something away.
-    last: Vec<Step>,
+    last: Vec<Step<'a>>,
 }
 
 impl<'a> Planner<'a> {
@@ -81,7 +81,7 @@ impl<'a> Planner<'a> {
         Ok(planner)
     }
 
-    fn plan(mut self) -> Result<Plan, Vec<Fault>> {
+    fn plan(mut self) -> Result<Plan<'a>, Vec<Fault>> {
         if let (Some(set), true) = (
             self.numbering.first(),
             self.gone.len() < self.state.wans.len(),
@@ -173,19 +173,12 @@ impl<'a> Planner<'a> {
         if gone.is_empty() {
             return;
         }
-        let lines = kept.into_iter().map(|policy| Line {
-            number: 0,
-            policy: policy.clone(),
-        });
         let step = Step {
             lines: gone
                 .iter()
                 .map(|policy| difference::removed(policy).to_string())
                 .collect(),
-            action: Action::Policies(policy_file::File {
-                name: self.file.name.clone(),
-                lines: lines.collect(),
-            }),
+            action: Action::Policies(kept.into_iter().map(|policy| (0, policy)).collect()),
         };
         self.plan.steps.push(step);
     }
@@ -292,10 +285,6 @@ impl<'a> Planner<'a> {
         wanted.sort_by_key(|entry| entry.policy.selectors.rank());
         let policies: Vec<_> = wanted.iter().map(|entry| &entry.policy).collect();
         let changes = difference::policies(&self.state.policies, &policies);
-        let lines = wanted.into_iter().map(|entry| Line {
-            number: self.file.line(entry.at),
-            policy: entry.policy.clone(),
-        });
         let removed = self
             .plan
             .steps
@@ -306,12 +295,12 @@ impl<'a> Planner<'a> {
             let done = self.plan.steps.iter().flat_map(|step| &step.lines);
             let done: HashSet<_> = done.collect();
             said.retain(|line| !done.contains(line));
+            let lines = wanted
+                .into_iter()
+                .map(|entry| (self.file.line(entry.at), &entry.policy));
             let step = Step {
                 lines: said,
-                action: Action::Policies(policy_file::File {
-                    name: self.file.name.clone(),
-                    lines: lines.collect(),
-                }),
+                action: Action::Policies(lines.collect()),
             };
             self.plan.steps.push(step);
         }
@@ -388,12 +377,12 @@ fn of_wan(op: Op, name: &str, values: Vec<Difference>) -> Change {
     }
 }
 
-fn group_gone(change: &Change) -> Step {
+fn group_gone<'a>(change: &Change) -> Step<'a> {
     let name = message::string(A_GROUP_NAME, change.name.as_deref().unwrap_or_default());
     call(CMD_GROUP_DEL, change, vec![(name, None)])
 }
 
-fn config_set(sets: &[Set<'_>]) -> Step {
+fn config_set<'a>(sets: &[Set<'_>]) -> Step<'a> {
     let change = of_config(sets.iter().map(Set::difference).collect());
     let attrs = sets
         .iter()
@@ -401,7 +390,11 @@ fn config_set(sets: &[Set<'_>]) -> Step {
     call(CMD_CONFIG_SET, &change, attrs.collect())
 }
 
-fn call(command: u8, change: &Change, attrs: Vec<(DefaultNla, Option<usize>)>) -> Step {
+fn call<'a>(
+    command: u8,
+    change: &Change,
+    attrs: Vec<(DefaultNla, Option<usize>)>,
+) -> Step<'a> {
     let (attrs, places) = attrs.into_iter().unzip();
     Step {
         lines: vec![change.to_string()],
