@@ -6,7 +6,10 @@
 
 use crate::{
     mwb_attrs as attrs,
-    mwb_genl::name,
+    mwb_genl::{
+        name,
+        WanGet, //
+    },
     mwb_instance::{
         Instance,
         Unfit, //
@@ -15,7 +18,8 @@ use crate::{
         Name,
         Policy,
         Prefix,
-        Selector, //
+        Selector,
+        Set, //
     },
     rust::genetlink::{
         self,
@@ -33,7 +37,8 @@ use core::{
 };
 use kernel::{
     error::code::*,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 
 pub(crate) struct GroupSet;
@@ -79,18 +84,25 @@ pub(crate) struct GroupGet;
 
 impl Dump for GroupGet {
     type Instance = Instance;
+    type Held = Arc<Set>;
 
-    fn generation(instance: &Instance) -> u32 {
-        instance.with_policies(|policies| policies.generation)
+    fn hold(instance: &Instance) -> Arc<Set> {
+        instance.policies()
     }
 
-    fn next(instance: &Instance, after: u32, answer: &mut Answer) -> Result<Option<u32>> {
-        let next = instance.with_policies(|policies| {
-            let mut groups = policies.groups();
-            let next = groups.find(|(place, _)| *place >= after as usize);
-            next.map(|(place, group)| (place, *group))
-        });
-        let Some((place, group)) = next else {
+    /// The groups hold the numbers of the WANs, not their names.
+    fn generation(instance: &Instance) -> u32 {
+        WanGet::generation(instance)
+    }
+
+    fn next(
+        instance: &Instance,
+        held: &Arc<Set>,
+        after: u32,
+        answer: &mut Answer,
+    ) -> Result<Option<u32>> {
+        let mut groups = held.groups();
+        let Some((place, group)) = groups.find(|(place, _)| *place >= after as usize) else {
             return Ok(None);
         };
         answer.string(uapi::A_GROUP_NAME, group.name.as_c_str())?;
@@ -263,20 +275,24 @@ pub(crate) struct PolicyGet;
 
 impl Dump for PolicyGet {
     type Instance = Instance;
+    type Held = Arc<Set>;
 
-    fn generation(instance: &Instance) -> u32 {
-        instance.with_policies(|policies| policies.generation)
+    fn hold(instance: &Instance) -> Arc<Set> {
+        instance.policies()
     }
 
-    fn next(instance: &Instance, after: u32, answer: &mut Answer) -> Result<Option<u32>> {
-        instance.with_policies(|policies| {
-            let next = policies.get(after as usize);
-            next.map(|policy| {
-                write_policy(policy, answer)?;
-                Ok(after.saturating_add(1))
-            })
-            .transpose()
+    fn next(
+        _instance: &Instance,
+        held: &Arc<Set>,
+        after: u32,
+        answer: &mut Answer,
+    ) -> Result<Option<u32>> {
+        let next = held.get(after as usize);
+        next.map(|policy| {
+            write_policy(policy, answer)?;
+            Ok(after.saturating_add(1))
         })
+        .transpose()
     }
 }
 

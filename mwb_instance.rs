@@ -158,6 +158,11 @@ impl Instance {
         self.policies.with(f)
     }
 
+    /// The present policies and groups, which outlive their replacement for as long as this is held.
+    pub(crate) fn policies(&self) -> Arc<mwb_policy::Set> {
+        self.policies.get()
+    }
+
     pub(crate) fn with_router<T>(&self, f: impl FnOnce(Option<&Router>) -> T) -> T {
         f((*self.router.lock()).as_ref())
     }

@@ -256,7 +256,6 @@ pub(crate) struct Set {
     lens: KVec<Lens>,
     /// The hash of a policy's prefixes, and its place; in that order for each `Lens`.
     index: KVVec<(u64, u32)>,
-    pub(crate) generation: u32,
 }
 
 fn hash(src: u128, dst: u128) -> u64 {
@@ -280,23 +279,18 @@ impl Set {
             groups: KVec::new(),
             lens: KVec::new(),
             index: KVVec::new(),
-            generation: 0,
         }
     }
 
     /// The same with other policies, in any order; among equals, the one that comes first in it does so
     /// here. EEXIST if two are the same.
     pub(crate) fn with_policies(&self, new: KVVec<Arc<Policy>>) -> Result<Self> {
-        Self::build(new, self.copy_groups()?, self.generation.wrapping_add(1))
+        Self::build(new, self.copy_groups()?)
     }
 
     /// The same with other groups.
     pub(crate) fn with_groups(&self, groups: KVec<Option<Group>>) -> Result<Self> {
-        Self::build(
-            self.copy_policies(0)?,
-            groups,
-            self.generation.wrapping_add(1),
-        )
+        Self::build(self.copy_policies(0)?, groups)
     }
 
     pub(crate) fn copy_groups(&self) -> Result<KVec<Option<Group>>> {
@@ -315,11 +309,7 @@ impl Set {
         Ok(policies)
     }
 
-    fn build(
-        given: KVVec<Arc<Policy>>,
-        groups: KVec<Option<Group>>,
-        generation: u32,
-    ) -> Result<Self> {
+    fn build(given: KVVec<Arc<Policy>>, groups: KVec<Option<Group>>) -> Result<Self> {
         let count = given.len();
         let at = |i: u32| given.get(i as usize).map(|p| &p.selector);
         let mut order = KVVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
@@ -350,7 +340,6 @@ impl Set {
             groups,
             lens: KVec::new(),
             index: KVVec::new(),
-            generation,
         };
         let lens_of = |place: u32| set.get(place as usize).map(|p| p.selector.lens());
         sort::sort_by_key(&mut index, |(hash, place)| (lens_of(*place), *hash, *place));
