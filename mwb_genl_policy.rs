@@ -54,14 +54,19 @@ impl Do for GroupSet {
             return Err(request.missing(uapi::A_GROUP_WAN, c"a group has one WAN at least"));
         }
         let wans = request.strings(uapi::A_GROUP_WAN);
-        instance.set_group(name, wans).map_err(|e| match e {
+        let is_staged = request.flag(uapi::A_GROUP_STAGED);
+        let portid = is_staged.then(|| request.portid());
+        instance.set_group(portid, name, wans).map_err(|e| match e {
             ENOENT => request.fail(e, uapi::A_GROUP_WAN, c"one of these is no WAN"),
             EEXIST => request.fail(e, uapi::A_GROUP_NAME, c"a WAN has this name"),
             ENOSPC => request.fail(e, uapi::A_GROUP_NAME, c"there are 64 groups already"),
+            ECANCELED => request.fail(e, uapi::A_GROUP_STAGED, NOT_BEGUN),
             e => e,
         })
     }
 }
+
+const NOT_BEGUN: &CStr = c"not begun, or another replacement began meanwhile";
 
 pub(crate) struct GroupDel;
 
@@ -343,7 +348,7 @@ impl Do for PolicyReplace {
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         let portid = request.portid();
         if request.flag(uapi::A_POLICIES_BEGIN) {
-            instance.begin_policies(portid);
+            instance.begin_policies(portid)?;
         }
         let staged = request.nests(uapi::A_POLICIES_POLICY, &attrs::POLICY_ADD, |attrs| {
             let (selector, to, is_strict) = policy(attrs)?;
@@ -357,11 +362,7 @@ impl Do for PolicyReplace {
         };
         done.inspect_err(|_| instance.abort_policies(portid))
             .map_err(|e| match e {
-                ECANCELED => request.fail(
-                    e,
-                    uapi::A_POLICIES_BEGIN,
-                    c"not begun, or another replacement began meanwhile",
-                ),
+                ECANCELED => request.fail(e, uapi::A_POLICIES_BEGIN, NOT_BEGUN),
                 EEXIST => request.fail(
                     e,
                     uapi::A_POLICIES_POLICY,
@@ -370,7 +371,7 @@ impl Do for PolicyReplace {
                 ESTALE => request.fail(
                     e,
                     uapi::A_POLICIES_POLICY,
-                    c"a WAN or group that these lead to went meanwhile",
+                    c"the groups, or a WAN that these lead to, have changed meanwhile",
                 ),
                 e => e,
             })

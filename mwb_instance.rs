@@ -68,8 +68,23 @@ struct Staged {
     /// The socket that they come from.
     portid: u32,
     policies: KVVec<Arc<Policy>>,
+    /// What there was when they were begun.
+    old: Arc<mwb_policy::Set>,
+    /// Its groups, and those that are to come with the policies.
+    groups: KVec<Option<Group>>,
+    has_groups: bool,
     /// A message has come since this was looked at last.
     is_fresh: bool,
+}
+
+impl Staged {
+    /// What this socket has begun, and goes on with. ECANCELED if another one began meanwhile.
+    fn of(staged: &mut Option<Self>, portid: u32) -> Result<&mut Self> {
+        let staged = staged.as_mut().filter(|s| s.portid == portid);
+        let staged = staged.ok_or(ECANCELED)?;
+        staged.is_fresh = true;
+        Ok(staged)
+    }
 }
 
 /// Where a set of policies is gathered.
@@ -285,25 +300,30 @@ impl Instance {
     }
 
     /// Where a policy to this name leads.
-    fn target(&self, router: Option<&Router>, name: &Name) -> Result<Target, Unfit> {
+    fn target(
+        router: Option<&Router>,
+        groups: &[Option<Group>],
+        name: &Name,
+    ) -> Result<Target, Unfit> {
         if name.as_c_str() == c"main" {
             return Ok(Target::Main);
         }
         if let Some(id) = router.and_then(|r| r.id_of(name.as_c_str())) {
             return Ok(Target::Wan(id));
         }
-        let place = self.with_policies(|policies| policies.group(name));
+        let place = mwb_policy::group(groups, name);
         place.map(Target::Group).ok_or(Unfit::Unknown)
     }
 
     fn new_policy(
         &self,
         router: Option<&Router>,
+        groups: &[Option<Group>],
         selector: Selector,
         to: Name,
         is_strict: bool,
     ) -> Result<Arc<Policy>, Unfit> {
-        let target = self.target(router, &to)?;
+        let target = Self::target(router, groups, &to)?;
         let new = Policy::new(selector, target, to, is_strict);
         // The same policy goes on counting.
         match self.with_policies(|policies| policies.same_as(&new).cloned()) {
@@ -320,8 +340,10 @@ impl Instance {
         is_strict: bool,
     ) -> Result<(), Unfit> {
         let guard = self.router.lock();
-        let new = self.new_policy((*guard).as_ref(), selector, to, is_strict)?;
-        let mut policies = self.policies.get().copy_policies(1)?;
+        let old = self.policies.get();
+        let groups = old.copy_groups()?;
+        let new = self.new_policy((*guard).as_ref(), &groups, selector, to, is_strict)?;
+        let mut policies = old.copy_policies(1)?;
         if policies.len() >= uapi::POLICY_MAX as usize {
             return Err(ENOSPC.into());
         }
@@ -356,13 +378,19 @@ impl Instance {
     }
 
     /// Begins a set of policies that is to replace the present one.
-    pub(crate) fn begin_policies(&self, portid: u32) {
+    pub(crate) fn begin_policies(&self, portid: u32) -> Result {
+        let old = self.policies.get();
+        let groups = old.copy_groups()?;
         *self.stage.staged.lock() = Some(Staged {
             portid,
             policies: KVVec::new(),
+            old,
+            groups,
+            has_groups: false,
             is_fresh: true,
         });
         self.stage_work.schedule(STAGED_MS);
+        Ok(())
     }
 
     /// Adds a policy to the set that this socket has begun. ECANCELED if another one began meanwhile.
@@ -374,14 +402,12 @@ impl Instance {
         is_strict: bool,
     ) -> Result<(), Unfit> {
         let guard = self.router.lock();
-        let new = self.new_policy((*guard).as_ref(), selector, to, is_strict)?;
         let mut staged = self.stage.staged.lock();
-        let staged = (*staged).as_mut().filter(|s| s.portid == portid);
-        let staged = staged.ok_or(ECANCELED)?;
+        let staged = Staged::of(&mut staged, portid)?;
+        let new = self.new_policy((*guard).as_ref(), &staged.groups, selector, to, is_strict)?;
         if staged.policies.len() >= uapi::POLICY_MAX as usize {
             return Err(ENOSPC.into());
         }
-        staged.is_fresh = true;
         staged
             .policies
             .push(new, GFP_KERNEL_ACCOUNT)
@@ -396,36 +422,61 @@ impl Instance {
     }
 
     /// Puts the set that this socket has begun into effect. EEXIST if two of its policies have the same
-    /// selector; ESTALE if one leads to what no longer exists.
+    /// selector; ESTALE if one leads to what no longer exists, or groups are with it and others have changed.
     pub(crate) fn commit_policies(&self, portid: u32) -> Result {
         let guard = self.router.lock();
         let mut staged = self.stage.staged.lock();
         let staged = staged.take_if(|s| s.portid == portid);
-        let policies = staged.ok_or(ECANCELED)?.policies;
-        for policy in &policies {
-            let target = self.target((*guard).as_ref(), &policy.to_name);
+        let staged = staged.ok_or(ECANCELED)?;
+        let present = self.policies.get();
+        let groups = if staged.has_groups {
+            let mut wans = mwb_policy::Wans::default();
+            if let Some(router) = &*guard {
+                let settings = router.path().wans.settings();
+                settings.wans.iter().for_each(|wan| wans.insert(wan.id));
+            }
+            if !present.has_groups_of(&staged.old) || !mwb_policy::are_within(&staged.groups, &wans)
+            {
+                return Err(ESTALE);
+            }
+            staged.groups
+        } else {
+            present.copy_groups()?
+        };
+        for policy in &staged.policies {
+            let target = Self::target((*guard).as_ref(), &groups, &policy.to_name);
             if target.ok() != Some(policy.to) {
                 return Err(ESTALE);
             }
         }
-        self.set_policies(policies)
+        self.set(staged.policies, groups)
+    }
+
+    fn set(&self, policies: KVVec<Arc<Policy>>, groups: KVec<Option<Group>>) -> Result {
+        self.policies
+            .replace(mwb_policy::Set::new(policies, groups)?)
     }
 
     fn set_policies(&self, new: KVVec<Arc<Policy>>) -> Result {
-        self.policies
-            .replace(self.policies.get().with_policies(new)?)
+        self.set(new, self.policies.get().copy_groups()?)
     }
 
     fn change_groups(&self, change: impl FnOnce(&mut KVec<Option<Group>>) -> Result) -> Result {
         let old = self.policies.get();
         let mut groups = old.copy_groups()?;
         change(&mut groups)?;
-        self.policies.replace(old.with_groups(groups)?)
+        self.set(old.copy_policies(0)?, groups)
     }
 
-    /// Makes a group, or gives it other members. ENOENT if one of `wans` does not exist, EEXIST if a WAN has
-    /// the name, ENOSPC when there are too many.
-    pub(crate) fn set_group<'a>(&self, name: Name, wans: impl Iterator<Item = &'a CStr>) -> Result {
+    /// Makes a group, or gives it other members; if there is a socket, together with the policies that this one
+    /// has begun to replace. ENOENT if one of `wans` does not exist, EEXIST if a WAN has the name, ENOSPC when
+    /// there are too many; ECANCELED if nothing was begun, or another one began meanwhile.
+    pub(crate) fn set_group<'a>(
+        &self,
+        portid: Option<u32>,
+        name: Name,
+        wans: impl Iterator<Item = &'a CStr>,
+    ) -> Result {
         let guard = self.router.lock();
         let id_of = |name: &CStr| (*guard).as_ref().and_then(|r| r.id_of(name));
         if id_of(name.as_c_str()).is_some() {
@@ -435,15 +486,17 @@ impl Instance {
         for wan in wans {
             members.insert(id_of(wan).ok_or(ENOENT)?);
         }
-        self.change_groups(|groups| {
-            mwb_policy::set_group(
-                groups,
-                Group {
-                    name,
-                    wans: members,
-                },
-            )
-        })
+        let new = Group {
+            name,
+            wans: members,
+        };
+        let Some(portid) = portid else {
+            return self.change_groups(|groups| mwb_policy::set_group(groups, new));
+        };
+        let mut staged = self.stage.staged.lock();
+        let staged = Staged::of(&mut staged, portid)?;
+        staged.has_groups = true;
+        mwb_policy::set_group(&mut staged.groups, new)
     }
 
     /// Removes a group. ENOENT; EBUSY while a policy leads to it.

@@ -621,6 +621,58 @@ to = "main"
         }
     }
 
+    /// All that a file has, or what is wrong with it.
+    fn read(text: &str, is_in_parts: bool) -> String {
+        let mut file = parsed("");
+        let faults = match is_in_parts {
+            true => file.fill_in_parts(text).expect("it is simple"),
+            false => file.fill_at_once(text),
+        };
+        format!(
+            "{:?} {:?} {:?} {faults:?}",
+            file.wans, file.groups, file.policies
+        )
+    }
+
+    #[test]
+    fn parts_are_as_the_whole() {
+        let policy = |n| {
+            let (high, low) = (n / 256, n % 256);
+            format!("[[policy]] # {n}\r\ndst = \"10.{high}.{low}.0/24\"\nto = \"main\"\n\n")
+        };
+        let many: String = (0..PART / 16).map(policy).collect();
+        assert!(many.len() > 3 * PART);
+        let wrong = many.replace("10.7.7.0/24", "10.7.7.1/24") + "port = 5";
+        let sub = many.clone() + "[policy.x]\ny = 5\n";
+        let head = "[wan.a]\ndev = \"x\"\n";
+        for text in ["", head, &many, &wrong, &sub, &format!("{head}{many}")] {
+            assert_eq!(read(text, true), read(text, false));
+        }
+        assert_eq!(parsed(&many).policies.len(), PART / 16);
+    }
+
+    #[test]
+    fn what_is_not_simple_is_read_at_once() {
+        let policy = "[[policy]]\nto = \"main\"\n";
+        let filler = "x".repeat(PART);
+        let far = format!("{policy}#{filler}\n[[policy]]\nproto = \"tcp\"\nto = \"main\"\n");
+        for text in [
+            "policy = []".into(),
+            format!("policy = []\n{policy}"),
+            format!(" {policy}{policy}"),
+            format!("{far}[wan.a]\ndev = \"x\""),
+            format!("x = \"\"\"\n{policy}\"\"\""),
+            format!("{policy}x = \"\"\"{filler}\n{policy}\"\"\"\n"),
+            format!("x = [\n{policy}]"),
+            format!("x\n{policy}"),
+        ] {
+            let (start, _) = text.split_at(text.len().min(100));
+            assert_eq!(parsed("").fill_in_parts(&text), None, "{start}");
+        }
+        let file = parsed(&format!("{far}[wan.a]\ndev = \"x\""));
+        assert_eq!((file.wans.len(), file.policies.len()), (1, 2));
+    }
+
     #[test]
     fn says_all_that_is_wrong() {
         let text = "x = 1\n[wan.a]\ndev = \"x\"\nup = 0\n[config]\ntable = 5\n";

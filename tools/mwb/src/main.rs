@@ -278,7 +278,7 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
             // To flush is to replace by nothing.
             Some(Policy::Replace(_) | Policy::Flush) => {
                 let lines = file.lines.iter().map(|line| (line.number, &line.policy));
-                policy_replace::run(&file.name, &lines.collect::<Vec<_>>(), client)
+                policy_replace::run(&file.name, &lines.collect::<Vec<_>>(), true, client)
             }
             Some(Policy::Save) => policy_show::save(client),
             Some(Policy::Show) | None => policy_show::run(client, output),

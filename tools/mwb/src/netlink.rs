@@ -103,11 +103,7 @@ impl Client {
     }
 
     /// The same, each as `read` makes it of its reply; no more than a datagram of these is kept.
-    pub fn dump_as<T>(
-        &mut self,
-        command: u8,
-        read: impl Fn(Reply) -> T,
-    ) -> Result<Vec<T>, String> {
+    pub fn dump_as<T>(&mut self, command: u8, read: impl Fn(Reply) -> T) -> Result<Vec<T>, String> {
         for _ in 0..DUMP_TRIES {
             let mut answer = self.ask(Request::new(command, vec![]), NLM_F_DUMP)?;
             let mut all = Vec::new();

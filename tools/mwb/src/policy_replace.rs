@@ -24,9 +24,15 @@ const ROOM: usize = 32 << 10;
 /// A policy, and the number of its line in the file.
 pub type Line<'a> = (usize, &'a Policy);
 
-/// Makes the policies of the file all that there are.
-pub fn run(file: &str, lines: &[Line], client: &mut Client) -> Result<(), String> {
-    for (request, lines) in requests(lines) {
+/// The first message of a set, which has groups before its policies.
+pub fn begin() -> Request {
+    let flags = [A_POLICIES_BEGIN, A_POLICIES_MORE];
+    Request::new(CMD_POLICY_REPLACE, flags.map(message::flag).into())
+}
+
+/// Makes the policies of the file all that there are; it begins the set unless that was done before.
+pub fn run(file: &str, lines: &[Line], is_begin: bool, client: &mut Client) -> Result<(), String> {
+    for (request, lines) in requests(lines, is_begin) {
         client
             .try_call(request)
             .map_err(|refusal| reason(refusal, file, lines))?;
@@ -45,15 +51,15 @@ fn reason(refusal: Refusal, file: &str, lines: &[Line]) -> String {
 /// The messages that together carry all lines, each with its own.
 fn requests<'a, 'b>(
     lines: &'a [Line<'b>],
+    mut is_begin: bool,
 ) -> impl Iterator<Item = (Request, &'a [Line<'b>])> + use<'a, 'b> {
     let mut rest = Some(lines);
-    let mut is_first = true;
     iter::from_fn(move || {
         let mut attrs = that_fit(rest?);
         let (part, left) = rest?.split_at(attrs.len());
         rest = Some(left).filter(|left| !left.is_empty());
         // Behind the policies: so the number of an attribute is that of its line.
-        attrs.extend(mem::take(&mut is_first).then(|| message::flag(A_POLICIES_BEGIN)));
+        attrs.extend(mem::take(&mut is_begin).then(|| message::flag(A_POLICIES_BEGIN)));
         attrs.extend(rest.map(|_| message::flag(A_POLICIES_MORE)));
         Some((Request::new(CMD_POLICY_REPLACE, attrs), part))
     })
@@ -89,7 +95,7 @@ mod tests {
     }
 
     fn all<'a, 'b>(lines: &'a [Line<'b>]) -> Vec<(Request, &'a [Line<'b>])> {
-        requests(lines).collect()
+        requests(lines, true).collect()
     }
 
     #[test]

@@ -26,7 +26,9 @@ fn read(client: &mut Client) -> Result<Vec<Row>, String> {
 }
 
 pub fn lines<'a>(policies: impl Iterator<Item = &'a Policy>) -> String {
-    policies.fold(String::new(), |lines, policy| lines + &format!("{policy}\n"))
+    policies.fold(String::new(), |lines, policy| {
+        lines + &format!("{policy}\n")
+    })
 }
 
 const COLUMNS: [Column; 5] = [
