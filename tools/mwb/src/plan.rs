@@ -2,8 +2,8 @@
 
 //! In which order the kernel is brought from what it has to what a file has. What may be refused for a reason
 //! that only the kernel knows comes first, what takes something away comes last: wherever it ends, as much
-//! as possible works as before, and new lines are there before policies lead to them. Only what is in the
-//! way of something new has to go first.
+//! as possible works as before, and new lines are there before policies lead to them. Policies and the groups
+//! that they lead to change at once. Only what is in the way of something new has to go first.
 
 use crate::apply_check::marks;
 use crate::apply_file::{Fault, File};
