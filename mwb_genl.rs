@@ -224,7 +224,7 @@ impl Do for WanDel {
     }
 }
 
-struct WanGet;
+pub(crate) struct WanGet;
 
 impl Do for WanGet {
     type Instance = Instance;
@@ -246,6 +246,9 @@ impl Do for WanGet {
 
 impl Dump for WanGet {
     type Instance = Instance;
+    type Held = ();
+
+    fn hold(_instance: &Instance) {}
 
     fn generation(instance: &Instance) -> u32 {
         instance
@@ -253,7 +256,12 @@ impl Dump for WanGet {
             .unwrap_or(0)
     }
 
-    fn next(instance: &Instance, after: u32, answer: &mut Answer) -> Result<Option<u32>> {
+    fn next(
+        instance: &Instance,
+        _held: &(),
+        after: u32,
+        answer: &mut Answer,
+    ) -> Result<Option<u32>> {
         let config = instance.config();
         instance
             .with_wans(|wans| {

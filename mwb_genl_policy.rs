@@ -7,7 +7,10 @@
 use crate::{
     mwb_attrs as attrs,
     mwb_event,
-    mwb_genl::name,
+    mwb_genl::{
+        name,
+        WanGet, //
+    },
     mwb_instance::{
         Instance,
         Unfit, //
@@ -15,7 +18,8 @@ use crate::{
     mwb_policy::{
         Name,
         Prefix,
-        Selector, //
+        Selector,
+        Set, //
     },
     rust::genetlink::{
         self,
@@ -30,7 +34,8 @@ use crate::{
 use core::net::IpAddr;
 use kernel::{
     error::code::*,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 
 pub(crate) struct GroupSet;
@@ -46,14 +51,19 @@ impl Do for GroupSet {
             return Err(request.missing(uapi::A_GROUP_WAN, c"a group has one WAN at least"));
         }
         let wans = request.strings(uapi::A_GROUP_WAN);
-        instance.set_group(name, wans).map_err(|e| match e {
+        let is_staged = request.flag(uapi::A_GROUP_STAGED);
+        let portid = is_staged.then(|| request.portid());
+        instance.set_group(portid, name, wans).map_err(|e| match e {
             ENOENT => request.fail(e, uapi::A_GROUP_WAN, c"one of these is no WAN"),
             EEXIST => request.fail(e, uapi::A_GROUP_NAME, c"a WAN has this name"),
             ENOSPC => request.fail(e, uapi::A_GROUP_NAME, c"there are 64 groups already"),
+            ECANCELED => request.fail(e, uapi::A_GROUP_STAGED, NOT_BEGUN),
             e => e,
         })
     }
 }
+
+const NOT_BEGUN: &CStr = c"not begun, or another replacement began meanwhile";
 
 pub(crate) struct GroupDel;
 
@@ -76,18 +86,25 @@ pub(crate) struct GroupGet;
 
 impl Dump for GroupGet {
     type Instance = Instance;
+    type Held = Arc<Set>;
 
-    fn generation(instance: &Instance) -> u32 {
-        instance.with_policies(|policies| policies.generation)
+    fn hold(instance: &Instance) -> Arc<Set> {
+        instance.policies()
     }
 
-    fn next(instance: &Instance, after: u32, answer: &mut Answer) -> Result<Option<u32>> {
-        let next = instance.with_policies(|policies| {
-            let mut groups = policies.groups();
-            let next = groups.find(|(place, _)| *place >= after as usize);
-            next.map(|(place, group)| (place, *group))
-        });
-        let Some((place, group)) = next else {
+    /// The groups hold the numbers of the WANs, not their names.
+    fn generation(instance: &Instance) -> u32 {
+        WanGet::generation(instance)
+    }
+
+    fn next(
+        instance: &Instance,
+        held: &Arc<Set>,
+        after: u32,
+        answer: &mut Answer,
+    ) -> Result<Option<u32>> {
+        let mut groups = held.groups();
+        let Some((place, group)) = groups.find(|(place, _)| *place >= after as usize) else {
             return Ok(None);
         };
         let written = instance.with_wans(|wans| {
@@ -264,20 +281,24 @@ pub(crate) struct PolicyGet;
 
 impl Dump for PolicyGet {
     type Instance = Instance;
+    type Held = Arc<Set>;
 
-    fn generation(instance: &Instance) -> u32 {
-        instance.with_policies(|policies| policies.generation)
+    fn hold(instance: &Instance) -> Arc<Set> {
+        instance.policies()
     }
 
-    fn next(instance: &Instance, after: u32, answer: &mut Answer) -> Result<Option<u32>> {
-        instance.with_policies(|policies| {
-            let next = policies.get(after as usize);
-            next.map(|policy| {
-                mwb_event::write_policy(answer, policy)?;
-                Ok(after.saturating_add(1))
-            })
-            .transpose()
+    fn next(
+        _instance: &Instance,
+        held: &Arc<Set>,
+        after: u32,
+        answer: &mut Answer,
+    ) -> Result<Option<u32>> {
+        let next = held.get(after as usize);
+        next.map(|policy| {
+            mwb_event::write_policy(answer, policy)?;
+            Ok(after.saturating_add(1))
         })
+        .transpose()
     }
 }
 
@@ -290,7 +311,7 @@ impl Do for PolicyReplace {
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         let portid = request.portid();
         if request.flag(uapi::A_POLICIES_BEGIN) {
-            instance.begin_policies(portid);
+            instance.begin_policies(portid)?;
         }
         let staged = request.nests(uapi::A_POLICIES_POLICY, &attrs::POLICY_ADD, |attrs| {
             let (selector, to, is_strict) = policy(attrs)?;
@@ -304,11 +325,7 @@ impl Do for PolicyReplace {
         };
         done.inspect_err(|_| instance.abort_policies(portid))
             .map_err(|e| match e {
-                ECANCELED => request.fail(
-                    e,
-                    uapi::A_POLICIES_BEGIN,
-                    c"not begun, or another replacement began meanwhile",
-                ),
+                ECANCELED => request.fail(e, uapi::A_POLICIES_BEGIN, NOT_BEGUN),
                 EEXIST => request.fail(
                     e,
                     uapi::A_POLICIES_POLICY,
@@ -317,7 +334,7 @@ impl Do for PolicyReplace {
                 ESTALE => request.fail(
                     e,
                     uapi::A_POLICIES_POLICY,
-                    c"a WAN or group that these lead to went meanwhile",
+                    c"the groups, or a WAN that these lead to, have changed meanwhile",
                 ),
                 e => e,
             })

@@ -16,6 +16,7 @@ use crate::{
         Name,
         Policy,
         Selector,
+        Set,
         Target, //
     },
     mwb_router::Router,
@@ -53,7 +54,7 @@ pub(crate) struct Instance {
     net: Owner,
     stats: Arc<Stats>,
     config: Arc<Shared<Config>>,
-    policies: Arc<Shared<mwb_policy::Set>>,
+    policies: Arc<Shared<Set>>,
     /// While there are WANs. Whoever changes anything holds it.
     #[pin]
     router: Mutex<Option<Router>>,
@@ -69,8 +70,23 @@ struct Staged {
     /// The socket that they come from.
     portid: u32,
     policies: KVVec<Arc<Policy>>,
+    /// What there was when they were begun.
+    old: Arc<Set>,
+    /// Its groups, and those that are to come with the policies.
+    groups: KVec<Option<Group>>,
+    has_groups: bool,
     /// A message has come since this was looked at last.
     is_fresh: bool,
+}
+
+impl Staged {
+    /// What this socket has begun, and goes on with. ECANCELED if another one began meanwhile.
+    fn of(staged: &mut Option<Self>, portid: u32) -> Result<&mut Self> {
+        let staged = staged.as_mut().filter(|s| s.portid == portid);
+        let staged = staged.ok_or(ECANCELED)?;
+        staged.is_fresh = true;
+        Ok(staged)
+    }
 }
 
 /// Where a set of policies is gathered.
@@ -100,7 +116,7 @@ impl netns::Instance for Instance {
     fn init(net: Owner) -> Result<Arc<Self>> {
         let stats = Arc::new(Stats::new()?, GFP_KERNEL)?;
         let config = Arc::new(Shared::new(Config::DEFAULT)?, GFP_KERNEL)?;
-        let policies = Arc::new(Shared::new(mwb_policy::Set::empty())?, GFP_KERNEL)?;
+        let policies = Arc::new(Shared::new(Set::empty())?, GFP_KERNEL)?;
         let stage = Arc::pin_init(
             pin_init!(Stage {
                 staged <- kernel::new_mutex!(None),
@@ -155,8 +171,13 @@ impl Instance {
     }
 
     /// Calls `f`, which must not sleep, with the policies and groups.
-    pub(crate) fn with_policies<T>(&self, f: impl FnOnce(&mwb_policy::Set) -> T) -> T {
+    pub(crate) fn with_policies<T>(&self, f: impl FnOnce(&Set) -> T) -> T {
         self.policies.with(f)
+    }
+
+    /// The present policies and groups, which outlive their replacement for as long as this is held.
+    pub(crate) fn policies(&self) -> Arc<Set> {
+        self.policies.get()
     }
 
     pub(crate) fn with_router<T>(&self, f: impl FnOnce(Option<&Router>) -> T) -> T {
@@ -285,25 +306,30 @@ impl Instance {
     }
 
     /// Where a policy to this name leads.
-    fn target(&self, router: Option<&Router>, name: &Name) -> Result<Target, Unfit> {
+    fn target(
+        router: Option<&Router>,
+        groups: &[Option<Group>],
+        name: &Name,
+    ) -> Result<Target, Unfit> {
         if name.as_c_str() == c"main" {
             return Ok(Target::Main);
         }
         if let Some(id) = router.and_then(|r| r.id_of(name.as_c_str())) {
             return Ok(Target::Wan(id));
         }
-        let place = self.with_policies(|policies| policies.group(name));
+        let place = mwb_policy::group(groups, name);
         place.map(Target::Group).ok_or(Unfit::Unknown)
     }
 
     fn new_policy(
         &self,
         router: Option<&Router>,
+        groups: &[Option<Group>],
         selector: Selector,
         to: Name,
         is_strict: bool,
     ) -> Result<Arc<Policy>, Unfit> {
-        let target = self.target(router, &to)?;
+        let target = Self::target(router, groups, &to)?;
         let new = Policy::new(selector, target, to, is_strict);
         // The same policy goes on counting.
         match self.with_policies(|policies| policies.same_as(&new).cloned()) {
@@ -320,8 +346,10 @@ impl Instance {
         is_strict: bool,
     ) -> Result<(), Unfit> {
         let guard = self.router.lock();
-        let new = self.new_policy((*guard).as_ref(), selector, to, is_strict)?;
-        let mut policies = self.policies.get().copy_policies(1)?;
+        let old = self.policies.get();
+        let groups = old.copy_groups()?;
+        let new = self.new_policy((*guard).as_ref(), &groups, selector, to, is_strict)?;
+        let mut policies = old.copy_policies(1)?;
         if policies.len() >= uapi::POLICY_MAX as usize {
             return Err(ENOSPC.into());
         }
@@ -359,13 +387,19 @@ impl Instance {
     }
 
     /// Begins a set of policies that is to replace the present one.
-    pub(crate) fn begin_policies(&self, portid: u32) {
+    pub(crate) fn begin_policies(&self, portid: u32) -> Result {
+        let old = self.policies.get();
+        let groups = old.copy_groups()?;
         *self.stage.staged.lock() = Some(Staged {
             portid,
             policies: KVVec::new(),
+            old,
+            groups,
+            has_groups: false,
             is_fresh: true,
         });
         self.stage_work.schedule(STAGED_MS);
+        Ok(())
     }
 
     /// Adds a policy to the set that this socket has begun. ECANCELED if another one began meanwhile.
@@ -377,14 +411,12 @@ impl Instance {
         is_strict: bool,
     ) -> Result<(), Unfit> {
         let guard = self.router.lock();
-        let new = self.new_policy((*guard).as_ref(), selector, to, is_strict)?;
         let mut staged = self.stage.staged.lock();
-        let staged = (*staged).as_mut().filter(|s| s.portid == portid);
-        let staged = staged.ok_or(ECANCELED)?;
+        let staged = Staged::of(&mut staged, portid)?;
+        let new = self.new_policy((*guard).as_ref(), &staged.groups, selector, to, is_strict)?;
         if staged.policies.len() >= uapi::POLICY_MAX as usize {
             return Err(ENOSPC.into());
         }
-        staged.is_fresh = true;
         staged
             .policies
             .push(new, GFP_KERNEL_ACCOUNT)
@@ -399,20 +431,36 @@ impl Instance {
     }
 
     /// Puts the set that this socket has begun into effect. EEXIST if two of its policies have the same
-    /// selector; ESTALE if one leads to what no longer exists.
+    /// selector; ESTALE if one leads to what no longer exists, or groups are with it and others have changed.
     pub(crate) fn commit_policies(&self, portid: u32) -> Result {
         let guard = self.router.lock();
         let mut staged = self.stage.staged.lock();
         let staged = staged.take_if(|s| s.portid == portid);
-        let policies = staged.ok_or(ECANCELED)?.policies;
-        for policy in &policies {
-            let target = self.target((*guard).as_ref(), &policy.to_name);
+        let staged = staged.ok_or(ECANCELED)?;
+        let present = self.policies.get();
+        let groups = if staged.has_groups {
+            let mut wans = mwb_policy::Wans::default();
+            if let Some(router) = &*guard {
+                let settings = router.path().wans.settings();
+                settings.wans.iter().for_each(|wan| wans.insert(wan.id));
+            }
+            if !present.has_groups_of(&staged.old) || !mwb_policy::are_within(&staged.groups, &wans)
+            {
+                return Err(ESTALE);
+            }
+            staged.groups
+        } else {
+            present.copy_groups()?
+        };
+        for policy in &staged.policies {
+            let target = Self::target((*guard).as_ref(), &groups, &policy.to_name);
             if target.ok() != Some(policy.to) {
                 return Err(ESTALE);
             }
         }
         let old = self.policies.get();
-        self.set_policies(policies)?;
+        self.set(staged.policies, groups)?;
+        self.tell_groups((*guard).as_ref(), &old);
         let new = self.policies.get();
         if !new.has_policies_of(&old) {
             mwb_event::policies_replaced(&self.net, new.len());
@@ -420,21 +468,31 @@ impl Instance {
         Ok(())
     }
 
-    fn set_policies(&self, new: KVVec<Arc<Policy>>) -> Result {
+    fn set(&self, policies: KVVec<Arc<Policy>>, groups: KVec<Option<Group>>) -> Result {
         self.policies
-            .replace(self.policies.get().with_policies(new)?)
+            .replace(Set::new(policies, groups)?)
+    }
+
+    fn set_policies(&self, new: KVVec<Arc<Policy>>) -> Result {
+        self.set(new, self.policies.get().copy_groups()?)
     }
 
     fn change_groups(&self, change: impl FnOnce(&mut KVec<Option<Group>>) -> Result) -> Result {
         let old = self.policies.get();
         let mut groups = old.copy_groups()?;
         change(&mut groups)?;
-        self.policies.replace(old.with_groups(groups)?)
+        self.set(old.copy_policies(0)?, groups)
     }
 
-    /// Makes a group, or gives it other members. ENOENT if one of `wans` does not exist, EEXIST if a WAN has
-    /// the name, ENOSPC when there are too many.
-    pub(crate) fn set_group<'a>(&self, name: Name, wans: impl Iterator<Item = &'a CStr>) -> Result {
+    /// Makes a group, or gives it other members; if there is a socket, together with the policies that this one
+    /// has begun to replace. ENOENT if one of `wans` does not exist, EEXIST if a WAN has the name, ENOSPC when
+    /// there are too many; ECANCELED if nothing was begun, or another one began meanwhile.
+    pub(crate) fn set_group<'a>(
+        &self,
+        portid: Option<u32>,
+        name: Name,
+        wans: impl Iterator<Item = &'a CStr>,
+    ) -> Result {
         let guard = self.router.lock();
         let router = (*guard).as_ref();
         let id_of = |name: &CStr| router.and_then(|r| r.id_of(name));
@@ -445,22 +503,34 @@ impl Instance {
         for wan in wans {
             members.insert(id_of(wan).ok_or(ENOENT)?);
         }
-        let was = self.with_policies(|policies| policies.members(&name));
-        self.change_groups(|groups| {
-            mwb_policy::set_group(
-                groups,
-                Group {
-                    name,
-                    wans: members,
-                },
-            )
-        })?;
-        if let Some(router) = router.filter(|_| was != Some(members)) {
-            let settings = router.path().wans.settings();
-            let names = settings.names(|id| members.contains(id));
-            mwb_event::group_set(&self.net, &name, names);
+        let new = Group {
+            name,
+            wans: members,
+        };
+        let Some(portid) = portid else {
+            let old = self.policies.get();
+            self.change_groups(|groups| mwb_policy::set_group(groups, new))?;
+            self.tell_groups(router, &old);
+            return Ok(());
+        };
+        let mut staged = self.stage.staged.lock();
+        let staged = Staged::of(&mut staged, portid)?;
+        staged.has_groups = true;
+        mwb_policy::set_group(&mut staged.groups, new)
+    }
+
+    /// Tells of the groups that are there since, or have other WANs.
+    fn tell_groups(&self, router: Option<&Router>, old: &Set) {
+        let Some(router) = router else {
+            return;
+        };
+        let settings = router.path().wans.settings();
+        let new = self.policies.get();
+        let is_new = |group: &&Group| old.members(&group.name) != Some(group.wans);
+        for group in new.groups().map(|(_, group)| group).filter(is_new) {
+            let names = settings.names(|id| group.wans.contains(id));
+            mwb_event::group_set(&self.net, &group.name, names);
         }
-        Ok(())
     }
 
     /// Removes a group. ENOENT; EBUSY while a policy leads to it.

@@ -70,6 +70,10 @@ impl Wans {
         word & 1 << (id & 63) != 0
     }
 
+    fn is_within(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).all(|(a, b)| a & !b == 0)
+    }
+
     pub(crate) fn one(id: u8) -> Self {
         let mut one = Self::default();
         one.insert(id);
@@ -78,7 +82,7 @@ impl Wans {
 }
 
 /// A group of WANs.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) name: Name,
     pub(crate) wans: Wans,
@@ -227,7 +231,9 @@ impl Policy {
     }
 
     fn is_same_as(&self, other: &Self) -> bool {
-        self.selector == other.selector && self.to == other.to && self.is_strict == other.is_strict
+        self.selector == other.selector
+            && (self.to, self.to_name) == (other.to, other.to_name)
+            && self.is_strict == other.is_strict
     }
 
     pub(crate) fn count(&self) {
@@ -256,7 +262,6 @@ pub(crate) struct Set {
     lens: KVec<Lens>,
     /// The hash of a policy's prefixes, and its place; in that order for each `Lens`.
     index: KVVec<(u64, u32)>,
-    pub(crate) generation: u32,
 }
 
 fn hash(src: u128, dst: u128) -> u64 {
@@ -280,23 +285,7 @@ impl Set {
             groups: KVec::new(),
             lens: KVec::new(),
             index: KVVec::new(),
-            generation: 0,
         }
-    }
-
-    /// The same with other policies, in any order; among equals, the one that comes first in it does so
-    /// here. EEXIST if two are the same.
-    pub(crate) fn with_policies(&self, new: KVVec<Arc<Policy>>) -> Result<Self> {
-        Self::build(new, self.copy_groups()?, self.generation.wrapping_add(1))
-    }
-
-    /// The same with other groups.
-    pub(crate) fn with_groups(&self, groups: KVec<Option<Group>>) -> Result<Self> {
-        Self::build(
-            self.copy_policies(0)?,
-            groups,
-            self.generation.wrapping_add(1),
-        )
     }
 
     pub(crate) fn copy_groups(&self) -> Result<KVec<Option<Group>>> {
@@ -315,11 +304,9 @@ impl Set {
         Ok(policies)
     }
 
-    fn build(
-        given: KVVec<Arc<Policy>>,
-        groups: KVec<Option<Group>>,
-        generation: u32,
-    ) -> Result<Self> {
+    /// Of policies in any order; among equals, the one that is given first comes first here. EEXIST if two are
+    /// the same.
+    pub(crate) fn new(given: KVVec<Arc<Policy>>, groups: KVec<Option<Group>>) -> Result<Self> {
         let count = given.len();
         let at = |i: u32| given.get(i as usize).map(|p| &p.selector);
         let mut order = KVVec::with_capacity(count, GFP_KERNEL_ACCOUNT)?;
@@ -350,7 +337,6 @@ impl Set {
             groups,
             lens: KVec::new(),
             index: KVVec::new(),
-            generation,
         };
         let lens_of = |place: u32| set.get(place as usize).map(|p| p.selector.lens());
         sort::sort_by_key(&mut index, |(hash, place)| (lens_of(*place), *hash, *place));
@@ -447,8 +433,11 @@ impl Set {
     }
 
     pub(crate) fn group(&self, name: &Name) -> Option<usize> {
-        let is_it = |g: &Option<Group>| g.is_some_and(|g| g.name == *name);
-        self.groups.iter().position(is_it)
+        group(&self.groups, name)
+    }
+
+    pub(crate) fn has_groups_of(&self, other: &Self) -> bool {
+        *self.groups == *other.groups
     }
 
     /// The WANs of a group.
@@ -482,6 +471,18 @@ impl Set {
     }
 }
 
+/// The place of the group that has this name.
+pub(crate) fn group(groups: &[Option<Group>], name: &Name) -> Option<usize> {
+    let is_it = |g: &Option<Group>| g.is_some_and(|g| g.name == *name);
+    groups.iter().position(is_it)
+}
+
+/// Whether all groups have members of these only.
+pub(crate) fn are_within(groups: &[Option<Group>], wans: &Wans) -> bool {
+    let mut groups = groups.iter().flatten();
+    groups.all(|group| group.wans.is_within(wans))
+}
+
 /// Takes a WAN out of all groups.
 pub(crate) fn forget(groups: &mut [Option<Group>], id: u8) {
     for group in groups.iter_mut().flatten() {
@@ -491,8 +492,7 @@ pub(crate) fn forget(groups: &mut [Option<Group>], id: u8) {
 
 /// Gives a group these members, and makes it if there is none. ENOSPC when there are too many.
 pub(crate) fn set_group(groups: &mut KVec<Option<Group>>, new: Group) -> Result {
-    let is_it = |g: &Option<Group>| g.is_some_and(|g| g.name == new.name);
-    let place = groups.iter().position(is_it);
+    let place = group(groups, &new.name);
     let place = place.or_else(|| groups.iter().position(Option::is_none));
     let place = place.unwrap_or(groups.len());
     if place >= uapi::GROUP_MAX as usize {

@@ -136,11 +136,42 @@ pub(crate) trait Do {
 pub(crate) trait Dump {
     type Instance: netns::Instance;
 
-    /// Changes whenever the dumped objects do.
-    fn generation(instance: &Self::Instance) -> u32;
+    /// What a dump holds from its first message to its last.
+    type Held: Send;
+
+    fn hold(instance: &Self::Instance) -> Self::Held;
+
+    /// Changes whenever dumped objects do that are not held; the reader is told, and asks again.
+    fn generation(_instance: &Self::Instance) -> u32 {
+        0
+    }
 
     /// Writes the object with the lowest number above `after`, and returns that number.
-    fn next(instance: &Self::Instance, after: u32, answer: &mut Answer) -> Result<Option<u32>>;
+    fn next(
+        instance: &Self::Instance,
+        held: &Self::Held,
+        after: u32,
+        answer: &mut Answer,
+    ) -> Result<Option<u32>>;
+}
+
+/// How far a dump has come.
+struct Progress<H> {
+    after: u32,
+    held: H,
+}
+
+/// # Safety
+///
+/// `cb` must be valid, and that of a dump of this type.
+unsafe fn progress<D: Dump>(cb: *mut bindings::netlink_callback) -> *mut Progress<D::Held> {
+    const {
+        type Room = bindings::netlink_callback__bindgen_ty_1;
+        assert!(size_of::<Progress<D::Held>>() <= size_of::<Room>());
+        assert!(align_of::<Progress<D::Held>>() <= align_of::<Room>());
+    }
+    // SAFETY: By the caller's promise.
+    unsafe { (&raw mut (*cb).__bindgen_anon_1.ctx).cast() }
 }
 
 impl Op {
@@ -173,17 +204,30 @@ impl Op {
     /// A dump that everybody may ask for; it follows the request with the same `cmd`, if there is one.
     pub(crate) const fn dump<D: Dump>(cmd: u8, policy: &'static [Policy]) -> Self {
         let mut op = Self::raw(cmd, bindings::GENL_CMD_CAP_DUMP, policy);
-        op.__bindgen_anon_1.__bindgen_anon_2.start = Some(start);
+        op.__bindgen_anon_1.__bindgen_anon_2.start = Some(start::<D>);
         op.__bindgen_anon_1.__bindgen_anon_2.dumpit = Some(dumpit::<D>);
+        op.__bindgen_anon_1.__bindgen_anon_2.done = Some(done::<D>);
         Self(op)
     }
 }
 
-/// A dump needs room for the largest object, whatever the reader's buffer.
-unsafe extern "C" fn start(cb: *mut bindings::netlink_callback) -> c_int {
+unsafe extern "C" fn start<D: Dump>(cb: *mut bindings::netlink_callback) -> c_int {
+    /// There is room for the largest object, whatever the reader's buffer.
     const LARGEST: u32 = 16 << 10;
-    // SAFETY: The kernel calls with a valid callback.
-    unsafe { (*cb).min_dump_alloc = LARGEST };
+    // SAFETY: The kernel calls with a valid callback; the rest as in `doit`.
+    unsafe {
+        (*cb).min_dump_alloc = LARGEST;
+        let net = Net::from_ptr(bindings::mwb_helper_skb_net((*cb).skb));
+        let held = D::hold(netns::instance(net));
+        progress::<D>(cb).write(Progress { after: 0, held });
+    }
+    0
+}
+
+/// Called once for each `start`, also when the reader leaves early.
+unsafe extern "C" fn done<D: Dump>(cb: *mut bindings::netlink_callback) -> c_int {
+    // SAFETY: `start` has written it, and nobody uses it any more.
+    unsafe { progress::<D>(cb).drop_in_place() };
     0
 }
 
@@ -210,18 +254,17 @@ unsafe extern "C" fn dumpit<D: Dump>(
     skb: *mut bindings::sk_buff,
     cb: *mut bindings::netlink_callback,
 ) -> c_int {
-    // SAFETY: As in `doit`; `cb` is valid, and its `ctx` ours, zeroed before the first call.
-    let (instance, cb, cursor) = unsafe {
+    // SAFETY: As in `start`, which has written the progress.
+    let (instance, progress) = unsafe {
         let net = Net::from_ptr(bindings::mwb_helper_skb_net((*cb).skb));
-        (
-            netns::instance(net),
-            &mut *cb,
-            (&raw mut (*cb).__bindgen_anon_1.ctx).cast::<u32>(),
-        )
+        (netns::instance(net), &mut *progress::<D>(cb))
     };
-    cb.seq = D::generation(instance).wrapping_add(1);
-    // SAFETY: `ctx` is aligned for a `long` and larger than a `u32`.
-    let cursor = unsafe { &mut *cursor };
+    let note_generation = || {
+        let seq = D::generation(instance).wrapping_add(1);
+        // SAFETY: `cb` is valid.
+        unsafe { (*cb).seq = seq };
+    };
+    note_generation();
     let mut written = false;
     loop {
         // SAFETY: `skb` is the buffer of the dump, `cb` its callback.
@@ -230,12 +273,12 @@ unsafe extern "C" fn dumpit<D: Dump>(
             break; // full
         };
         let mut answer = Answer { skb, hdr };
-        match D::next(instance, *cursor, &mut answer) {
+        match D::next(instance, &progress.held, progress.after, &mut answer) {
             Ok(Some(at)) => {
                 // SAFETY: `cb` is valid, and the header is in the buffer.
                 unsafe { bindings::mwb_helper_genl_dump_check(cb, answer.hdr.as_ptr()) };
                 answer.end();
-                *cursor = at;
+                progress.after = at;
                 written = true;
             }
             Ok(None) => {
@@ -251,6 +294,8 @@ unsafe extern "C" fn dumpit<D: Dump>(
             }
         }
     }
+    // What changed meanwhile is told with the next message, which is the last one at the latest.
+    note_generation();
     if !written {
         return 0; // the end of the dump
     }

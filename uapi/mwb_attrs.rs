@@ -97,6 +97,7 @@ pub(crate) static GROUP_SET: [Policy; A_GROUP_MAX as usize + 1] = {
     let mut p = [Policy::REJECT; A_GROUP_MAX as usize + 1];
     p[A_GROUP_NAME as usize] = Policy::nul_string(WAN_NAME_LEN as u16);
     p[A_GROUP_WAN as usize] = Policy::nul_string(WAN_NAME_LEN as u16);
+    p[A_GROUP_STAGED as usize] = Policy::flag();
     p
 };
 

@@ -431,10 +431,13 @@ pub const A_WAN_NAMES: [&str; 33] = [
 pub const A_GROUP_NAME: u16 = 1;
 /// Name of a WAN that belongs to it; one for each of them.
 pub const A_GROUP_WAN: u16 = 2;
+/// Not at once, but together with the policies that this socket has begun to replace, which may
+/// lead to it.
+pub const A_GROUP_STAGED: u16 = 3;
 /// Highest attribute of this set.
-pub const A_GROUP_MAX: u16 = 2;
+pub const A_GROUP_MAX: u16 = 3;
 /// Names of the attributes, from number 1 on.
-pub const A_GROUP_NAMES: [&str; 2] = ["name", "wan"];
+pub const A_GROUP_NAMES: [&str; 3] = ["name", "wan", "staged"];
 
 pub const A_POLICY_PAD: u16 = 1;
 /// The lowest preference that matches wins; among equals, the longest prefixes, the most other

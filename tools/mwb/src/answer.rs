@@ -57,6 +57,11 @@ impl Answer {
         Ok(false)
     }
 
+    /// Takes out what has come so far.
+    pub fn replies(&mut self) -> impl Iterator<Item = Reply> + '_ {
+        self.replies.drain(..)
+    }
+
     pub fn result(self) -> Result<Vec<Reply>, Refusal> {
         let Some(errno) = self.errno else {
             return Ok(self.replies);

@@ -117,11 +117,19 @@ fn failure(why: &str, done: &[Step], left: &[Step]) -> String {
     }
 }
 
-impl Step {
+impl Step<'_> {
     fn run(&self, file: &File, client: &mut Client) -> Result<(), String> {
         let (request, places) = match &self.action {
-            Action::Policies(policies) => return policy_replace::run(policies, client),
             Action::Call(request, places) => (request.clone(), places),
+            Action::Policies(groups, lines) => {
+                if !groups.is_empty() {
+                    client.call(policy_replace::begin())?;
+                }
+                for group in groups {
+                    group.run(file, client)?;
+                }
+                return policy_replace::run(&file.name, lines, groups.is_empty(), client);
+            }
         };
         client.try_call(request).map(drop).map_err(|refusal| {
             let place = refusal

@@ -69,6 +69,9 @@ impl Fault {
 /// Many faults of a kind are one mistake.
 const FAULTS_SHOWN: usize = 20;
 
+/// How much of the policies is read at a time, in bytes at least.
+const PART: usize = 64 << 10;
+
 impl File {
     /// Reads and checks all of a file; `-` is standard input.
     pub fn read(path: &Path) -> Result<Self, String> {
@@ -96,15 +99,13 @@ impl File {
                 .chain(newlines.map(|(at, _)| at + 1))
                 .collect(),
         };
-        let (document, errors) = DeTable::parse_recoverable(&text);
-        let mut faults: Vec<_> = errors.iter().map(|error| syntax(error, &text)).collect();
-        if faults.is_empty() {
-            faults = file.fill(document.get_ref());
-        }
+        let mut faults = match file.fill_in_parts(&text) {
+            Some(faults) => faults,
+            None => file.fill_at_once(&text),
+        };
         if faults.is_empty() {
             faults = apply_check::faults(&file);
         }
-        drop(document);
         file.text = text;
         match faults.is_empty() {
             true => Ok(file),
@@ -112,11 +113,55 @@ impl File {
         }
     }
 
-    fn fill(&mut self, document: &DeTable) -> Vec<Fault> {
-        if document.is_empty() {
+    /// A tree of many policies is forty times as large as their text, so some of them are read at a time. None
+    /// for what is not this simple; where it is wrong, all of it tells best what is.
+    fn fill_in_parts(&mut self, text: &str) -> Option<Vec<Fault>> {
+        let is_policies = |key: &Spanned<_>| key.get_ref() == "policy";
+        let (head, mut rest) = text.split_at(next_policy(text, 0));
+        let head = DeTable::parse(head).ok()?.into_inner();
+        if rest.is_empty() || head.keys().any(is_policies) {
+            return None;
+        }
+        let mut faults = self.fill(&head);
+        let mut policies = Vec::new();
+        while !rest.is_empty() {
+            let start = text.len() - rest.len();
+            let (part, left) = rest.split_at(next_policy(rest, PART));
+            let part = DeTable::parse(part).ok()?.into_inner();
+            if !part.keys().all(is_policies) {
+                return None;
+            }
+            let mut reader = Reader::default();
+            policies.extend(part.values().flat_map(|value| reader.policies(value)).map(
+                |mut entry| {
+                    entry.at += start;
+                    entry.to_at += start;
+                    entry
+                },
+            ));
+            faults.extend(reader.faults.into_iter().map(|mut fault| {
+                fault.at += start;
+                fault
+            }));
+            rest = left;
+        }
+        self.policies = policies;
+        Some(faults)
+    }
+
+    fn fill_at_once(&mut self, text: &str) -> Vec<Fault> {
+        let (document, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            return errors.iter().map(|error| syntax(error, text)).collect();
+        }
+        if document.get_ref().is_empty() {
             let why = "there is nothing in it; write [config], and no more, to remove all";
             return vec![Fault::new(0, why)];
         }
+        self.fill(document.get_ref())
+    }
+
+    fn fill(&mut self, document: &DeTable) -> Vec<Fault> {
         let mut reader = Reader::default();
         let mut config = None;
         for (key, at, value) in in_order(document) {
@@ -156,6 +201,19 @@ impl File {
         lines.extend((more > 0).then(|| format!("{}: and {more} more", self.name)));
         lines.join("\n")
     }
+}
+
+/// Where the first policy begins that does so on a line of its own behind `from`; else the end. In a file that
+/// is no TOML, or where this is in a string, what comes before is no TOML.
+fn next_policy(text: &str, from: usize) -> usize {
+    const HEADER: &str = "[[policy]]";
+    if from == 0 && text.starts_with(HEADER) {
+        return 0;
+    }
+    let rest = text.as_bytes().get(from..).unwrap_or_default();
+    let header = format!("\n{HEADER}").into_bytes();
+    let found = rest.windows(header.len()).position(|at| at == header);
+    found.map_or(text.len(), |at| from + at + 1)
 }
 
 fn syntax(error: &toml::de::Error, text: &str) -> Fault {
@@ -564,6 +622,58 @@ to = "main"
             assert_eq!(first, format!("f:{place}:"), "{text}: {why}");
             assert!(why.contains(words), "{text}: {why}");
         }
+    }
+
+    /// All that a file has, or what is wrong with it.
+    fn read(text: &str, is_in_parts: bool) -> String {
+        let mut file = parsed("[config]");
+        let faults = match is_in_parts {
+            true => file.fill_in_parts(text).expect("it is simple"),
+            false => file.fill_at_once(text),
+        };
+        format!(
+            "{:?} {:?} {:?} {faults:?}",
+            file.wans, file.groups, file.policies
+        )
+    }
+
+    #[test]
+    fn parts_are_as_the_whole() {
+        let policy = |n| {
+            let (high, low) = (n / 256, n % 256);
+            format!("[[policy]] # {n}\r\ndst = \"10.{high}.{low}.0/24\"\nto = \"main\"\n\n")
+        };
+        let many: String = (0..PART / 16).map(policy).collect();
+        assert!(many.len() > 3 * PART);
+        let wrong = many.replace("10.7.7.0/24", "10.7.7.1/24") + "port = 5";
+        let sub = many.clone() + "[policy.x]\ny = 5\n";
+        let head = "[wan.a]\ndev = \"x\"\n";
+        for text in [&many, &wrong, &sub, &format!("{head}{many}")] {
+            assert_eq!(read(text, true), read(text, false));
+        }
+        assert_eq!(parsed(&many).policies.len(), PART / 16);
+    }
+
+    #[test]
+    fn what_is_not_simple_is_read_at_once() {
+        let policy = "[[policy]]\nto = \"main\"\n";
+        let filler = "x".repeat(PART);
+        let far = format!("{policy}#{filler}\n[[policy]]\nproto = \"tcp\"\nto = \"main\"\n");
+        for text in [
+            "policy = []".into(),
+            format!("policy = []\n{policy}"),
+            format!(" {policy}{policy}"),
+            format!("{far}[wan.a]\ndev = \"x\""),
+            format!("x = \"\"\"\n{policy}\"\"\""),
+            format!("{policy}x = \"\"\"{filler}\n{policy}\"\"\"\n"),
+            format!("x = [\n{policy}]"),
+            format!("x\n{policy}"),
+        ] {
+            let (start, _) = text.split_at(text.len().min(100));
+            assert_eq!(parsed("[config]").fill_in_parts(&text), None, "{start}");
+        }
+        let file = parsed(&format!("{far}[wan.a]\ndev = \"x\""));
+        assert_eq!((file.wans.len(), file.policies.len()), (1, 2));
     }
 
     #[test]

@@ -183,18 +183,16 @@ pub fn policies(are: &[Policy], wanted: &[&Policy]) -> Vec<Change> {
             changes.push(of_policy(Op::Add, policy.to_string(), vec![]));
             continue;
         };
-        let difference = |key, old: String, new: String| {
-            let (differs, old, new) = (old != new, Some(old), Some(new));
-            differs.then_some(Difference { key, old, new })
-        };
-        let values: Vec<_> = [
-            difference("to", old.to.clone(), policy.to.clone()),
-            difference("strict", old.strict.to_string(), policy.strict.to_string()),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        if !values.is_empty() {
+        if old.to != policy.to || old.strict != policy.strict {
+            let difference = |key, old: String, new: String| {
+                let (differs, old, new) = (old != new, Some(old), Some(new));
+                differs.then_some(Difference { key, old, new })
+            };
+            let values = [
+                difference("to", old.to.clone(), policy.to.clone()),
+                difference("strict", old.strict.to_string(), policy.strict.to_string()),
+            ];
+            let values = values.into_iter().flatten().collect();
             changes.push(of_policy(Op::Set, policy.selectors.options(), values));
         }
     }

@@ -303,7 +303,10 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
             Some(Policy::Add(args)) => policy_add::run(args, client),
             Some(Policy::Del(args)) => policy_del::run(args, client),
             // To flush is to replace by nothing.
-            Some(Policy::Replace(_) | Policy::Flush) => policy_replace::run(&file, client),
+            Some(Policy::Replace(_) | Policy::Flush) => {
+                let lines = file.lines.iter().map(|line| (line.number, &line.policy));
+                policy_replace::run(&file.name, &lines.collect::<Vec<_>>(), true, client)
+            }
             Some(Policy::Save) => policy_show::save(client),
             Some(Policy::Show) | None => policy_show::run(client, output),
         },

@@ -101,10 +101,24 @@ impl Client {
 
     /// Reads all objects of a kind.
     pub fn dump(&mut self, command: u8) -> Result<Vec<Reply>, String> {
+        self.dump_as(command, |reply| reply)
+    }
+
+    /// The same, each as `read` makes it of its reply; no more than a datagram of these is kept.
+    pub fn dump_as<T>(&mut self, command: u8, read: impl Fn(Reply) -> T) -> Result<Vec<T>, String> {
         for _ in 0..DUMP_TRIES {
-            let answer = self.exchange(Request::new(command, vec![]), NLM_F_DUMP)?;
+            let mut answer = self.ask(Request::new(command, vec![]), NLM_F_DUMP)?;
+            let mut all = Vec::new();
+            loop {
+                let is_whole = self.hear(&mut answer)?;
+                all.extend(answer.replies().map(&read));
+                if is_whole {
+                    break;
+                }
+            }
             if !answer.interrupted {
-                return answer.result().map_err(|refusal| refusal.sentence);
+                answer.result().map_err(|refusal| refusal.sentence)?;
+                return Ok(all);
             }
         }
         Err(OVERTAKEN.into())
@@ -114,12 +128,26 @@ impl Client {
     where
         F: GenlFamily + Emitable + Debug,
     {
-        self.sequence += 1;
-        let mut answer = Answer::to(request(payload, flags, self.family.id, self.sequence));
-        let failed = extack::socket_failed;
-        self.socket.send(&answer.request, 0).map_err(failed)?;
-        while !answer.take(&self.receive(0).map_err(failed)?, self.sequence)? {}
+        let mut answer = self.ask(payload, flags)?;
+        while !self.hear(&mut answer)? {}
         Ok(answer)
+    }
+
+    fn ask<F>(&mut self, payload: F, flags: u16) -> Result<Answer, String>
+    where
+        F: GenlFamily + Emitable + Debug,
+    {
+        self.sequence += 1;
+        let answer = Answer::to(request(payload, flags, self.family.id, self.sequence));
+        let sent = self.socket.send(&answer.request, 0);
+        sent.map_err(extack::socket_failed)?;
+        Ok(answer)
+    }
+
+    /// Adds a datagram to an answer. True when the answer is complete.
+    fn hear(&self, answer: &mut Answer) -> Result<bool, String> {
+        let datagram = self.receive(0).map_err(extack::socket_failed)?;
+        answer.take(&datagram, self.sequence)
     }
 
     /// The next datagram that is the kernel's.

@@ -2,15 +2,15 @@
 
 //! In which order the kernel is brought from what it has to what a file has. What may be refused for a reason
 //! that only the kernel knows comes first, what takes something away comes last: wherever it ends, as much
-//! as possible works as before, and new lines are there before policies lead to them. Only what is in the
-//! way of something new has to go first.
+//! as possible works as before, and new lines are there before policies lead to them. Policies and the groups
+//! that they lead to change at once. Only what is in the way of something new has to go first.
 
 use crate::apply_check::marks;
 use crate::apply_file::{Fault, File};
 use crate::difference::{self, Change, Difference, Op, Set};
 use crate::message::{self, Request};
 use crate::policy::Policy;
-use crate::policy_file::{self, Line};
+use crate::policy_replace::Line;
 use crate::setting;
 use crate::state::{dev, State};
 use crate::uapi::*;
@@ -18,25 +18,25 @@ use netlink_packet_core::DefaultNla;
 use std::collections::HashSet;
 use toml::Spanned;
 
-pub struct Plan {
+pub struct Plan<'a> {
     pub changes: Vec<Change>,
-    pub steps: Vec<Step>,
+    pub steps: Vec<Step<'a>>,
 }
 
-pub struct Step {
+pub struct Step<'a> {
     /// What it does, a line each.
     pub lines: Vec<String>,
-    pub action: Action,
+    pub action: Action<'a>,
 }
 
-pub enum Action {
+pub enum Action<'a> {
     /// A request, and where the file has what its attributes say.
     Call(Request, Vec<Option<usize>>),
-    /// All policies at once.
-    Policies(policy_file::File),
+    /// All policies at once, together with what the steps say of groups.
+    Policies(Vec<Step<'a>>, Vec<Line<'a>>),
 }
 
-pub fn plan(state: &State, file: &File) -> Result<Plan, Vec<Fault>> {
+pub fn plan<'a>(state: &'a State, file: &'a File) -> Result<Plan<'a>, Vec<Fault>> {
     Planner::new(state, file)?.plan()
 }
 
@@ -51,9 +51,9 @@ struct Planner<'a> {
     /// Names of WANs that go, and of those that have to go before anything else is done.
     gone: Vec<&'a str>,
     early: HashSet<&'a str>,
-    plan: Plan,
+    plan: Plan<'a>,
     /// What takes something away.
-    last: Vec<Step>,
+    last: Vec<Step<'a>>,
 }
 
 impl<'a> Planner<'a> {
@@ -81,7 +81,7 @@ impl<'a> Planner<'a> {
         Ok(planner)
     }
 
-    fn plan(mut self) -> Result<Plan, Vec<Fault>> {
+    fn plan(mut self) -> Result<Plan<'a>, Vec<Fault>> {
         if let (Some(set), true) = (
             self.numbering.first(),
             self.gone.len() < self.state.wans.len(),
@@ -107,10 +107,7 @@ impl<'a> Planner<'a> {
         self.wans_set()?;
         self.wans_added();
         self.plan.changes.extend(early.into_iter().chain(late));
-        for (at, change) in groups_set {
-            self.group_set(at, change);
-        }
-        self.policies();
+        self.policies(groups_set);
         self.plan.steps.append(&mut self.last);
         if !self.config.is_empty() {
             self.plan.steps.push(config_set(&self.config));
@@ -173,19 +170,12 @@ impl<'a> Planner<'a> {
         if gone.is_empty() {
             return;
         }
-        let lines = kept.into_iter().map(|policy| Line {
-            number: 0,
-            policy: policy.clone(),
-        });
         let step = Step {
             lines: gone
                 .iter()
                 .map(|policy| difference::removed(policy).to_string())
                 .collect(),
-            action: Action::Policies(policy_file::File {
-                name: self.file.name.clone(),
-                lines: lines.collect(),
-            }),
+            action: Action::Policies(vec![], kept.into_iter().map(|policy| (0, policy)).collect()),
         };
         self.plan.steps.push(step);
     }
@@ -275,7 +265,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn group_set(&mut self, at: usize, change: Change) {
+    fn group_set(&mut self, at: usize, change: Change, is_staged: bool) -> Step<'a> {
         let group = &self.file.groups[at];
         let spanned = |kind, name: &Spanned<String>| {
             let attr = message::string(kind, name.get_ref());
@@ -283,37 +273,44 @@ impl<'a> Planner<'a> {
         };
         let mut attrs = vec![spanned(A_GROUP_NAME, &group.name)];
         attrs.extend(group.wans.iter().map(|wan| spanned(A_GROUP_WAN, wan)));
-        self.plan.steps.push(call(CMD_GROUP_SET, &change, attrs));
+        attrs.extend(is_staged.then(|| (message::flag(A_GROUP_STAGED), None)));
+        let step = call(CMD_GROUP_SET, &change, attrs);
         self.plan.changes.push(change);
+        step
     }
 
-    fn policies(&mut self) {
+    /// Where policies change, no connection meets new groups with old ones, or the other way round.
+    fn policies(&mut self, groups: Vec<(usize, Change)>) {
         let mut wanted: Vec<_> = self.file.policies.iter().collect();
         wanted.sort_by_key(|entry| entry.policy.selectors.rank());
         let policies: Vec<_> = wanted.iter().map(|entry| &entry.policy).collect();
         let changes = difference::policies(&self.state.policies, &policies);
-        let lines = wanted.into_iter().map(|entry| Line {
-            number: self.file.line(entry.at),
-            policy: entry.policy.clone(),
-        });
         let removed = self
             .plan
             .steps
             .iter()
-            .any(|step| matches!(step.action, Action::Policies(_)));
-        if !changes.is_empty() || removed {
+            .any(|step| matches!(step.action, Action::Policies(..)));
+        let is_needed = !changes.is_empty() || removed;
+        let groups: Vec<_> = groups
+            .into_iter()
+            .map(|(at, change)| self.group_set(at, change, is_needed))
+            .collect();
+        if is_needed {
             let mut said: Vec<_> = changes.iter().map(Change::to_string).collect();
             let done = self.plan.steps.iter().flat_map(|step| &step.lines);
             let done: HashSet<_> = done.collect();
             said.retain(|line| !done.contains(line));
+            let of_groups = groups.iter().flat_map(|step| step.lines.clone());
+            let lines = wanted
+                .into_iter()
+                .map(|entry| (self.file.line(entry.at), &entry.policy));
             let step = Step {
-                lines: said,
-                action: Action::Policies(policy_file::File {
-                    name: self.file.name.clone(),
-                    lines: lines.collect(),
-                }),
+                lines: of_groups.chain(said).collect(),
+                action: Action::Policies(groups, lines.collect()),
             };
             self.plan.steps.push(step);
+        } else {
+            self.plan.steps.extend(groups);
         }
         self.plan.changes.extend(changes);
     }
@@ -388,12 +385,12 @@ fn of_wan(op: Op, name: &str, values: Vec<Difference>) -> Change {
     }
 }
 
-fn group_gone(change: &Change) -> Step {
+fn group_gone<'a>(change: &Change) -> Step<'a> {
     let name = message::string(A_GROUP_NAME, change.name.as_deref().unwrap_or_default());
     call(CMD_GROUP_DEL, change, vec![(name, None)])
 }
 
-fn config_set(sets: &[Set<'_>]) -> Step {
+fn config_set<'a>(sets: &[Set<'_>]) -> Step<'a> {
     let change = of_config(sets.iter().map(Set::difference).collect());
     let attrs = sets
         .iter()
@@ -401,7 +398,7 @@ fn config_set(sets: &[Set<'_>]) -> Step {
     call(CMD_CONFIG_SET, &change, attrs.collect())
 }
 
-fn call(command: u8, change: &Change, attrs: Vec<(DefaultNla, Option<usize>)>) -> Step {
+fn call<'a>(command: u8, change: &Change, attrs: Vec<(DefaultNla, Option<usize>)>) -> Step<'a> {
     let (attrs, places) = attrs.into_iter().unzip();
     Step {
         lines: vec![change.to_string()],
@@ -426,7 +423,8 @@ pub mod tests {
     }
 
     fn steps(state: &State, text: &str) -> Vec<String> {
-        let plan = plan(state, &parsed(text)).ok().unwrap();
+        let file = parsed(text);
+        let plan = plan(state, &file).ok().unwrap();
         plan.steps
             .into_iter()
             .map(|step| step.lines.join("; "))
@@ -471,7 +469,8 @@ pub mod tests {
     #[test]
     fn changes_no_more_than_differs() {
         let text = same().replace("\"eth2\"", "\"eth2\"\nup = \"5mbit\"\ntier = 2");
-        let plan = plan(&state(), &parsed(&text)).ok().unwrap();
+        let (state, file) = (state(), parsed(&text));
+        let plan = plan(&state, &file).ok().unwrap();
         let [step] = &plan.steps[..] else { panic!() };
         assert_eq!(step.lines, ["~ wan b: up auto -> 5mbit, tier 1 -> 2"]);
         let Action::Call(request, places) = &step.action else {
@@ -497,14 +496,39 @@ pub mod tests {
             [
                 // Not 2, which connections of b still have.
                 "+ wan c: id 3, dev eth3",
-                "+ group q: wans c",
-                "+ policy --to q; - policy --dscp 1 --to a; - policy --dscp 2 --to b; \
-                    - policy --dscp 3 --to both",
+                "+ group q: wans c; + policy --to q; - policy --dscp 1 --to a; \
+                    - policy --dscp 2 --to b; - policy --dscp 3 --to both",
                 "- group both",
                 "- wan b",
                 "~ config: failback new -> all",
             ]
         );
+    }
+
+    #[test]
+    fn groups_change_with_the_policies() {
+        let text = same().replace("[\"b\", \"a\"]", "[\"a\"]");
+        let line = "~ group both: wans a b -> a";
+        assert_eq!(steps(&state(), &text), [line]);
+        let text = text.replace("dscp = 2", "dscp = 7");
+        let (state, file) = (state(), parsed(&text));
+        let plan = plan(&state, &file).ok().unwrap();
+        let [step] = &plan.steps[..] else { panic!() };
+        let policies = ["+ policy --dscp 7 --to b", "- policy --dscp 2 --to b"];
+        assert_eq!(step.lines, [line, policies[0], policies[1]]);
+        let Action::Policies(groups, lines) = &step.action else {
+            panic!()
+        };
+        assert_eq!((groups.len(), lines.len()), (1, 3));
+        let Action::Call(request, _) = &groups[0].action else {
+            panic!()
+        };
+        let attrs = [
+            message::string(A_GROUP_NAME, "both"),
+            message::string(A_GROUP_WAN, "a"),
+            message::flag(A_GROUP_STAGED),
+        ];
+        assert_eq!(sent(request), message::emitted(&attrs));
     }
 
     #[test]
@@ -521,7 +545,8 @@ pub mod tests {
             let text = format!("{A}{new}[[policy]]\ndscp = 1\nto = \"a\"");
             let steps = steps(&state(), &text);
             let first = ["- policy --dscp 2 --to b", "- wan b", added];
-            assert_eq!(steps[..3], first, "{new}");
+            assert_eq!(steps[..2], first[..2], "{new}");
+            assert!(steps[2].starts_with(added), "{new}: {}", steps[2]);
         }
         let text = format!("{A}{B}[wan.both]\ndev = \"eth3\"\n");
         let steps = steps(&state(), &text);

@@ -22,13 +22,13 @@ pub fn save(client: &mut Client) -> Result<(), String> {
 }
 
 fn read(client: &mut Client) -> Result<Vec<Row>, String> {
-    let replies = client.dump(CMD_POLICY_GET)?;
-    Ok(replies.iter().map(|reply| Row::parse(&reply.0)).collect())
+    client.dump_as(CMD_POLICY_GET, |reply| Row::parse(&reply.0))
 }
 
 pub fn lines<'a>(policies: impl Iterator<Item = &'a Policy>) -> String {
-    let lines: Vec<_> = policies.map(|policy| format!("{policy}\n")).collect();
-    lines.concat()
+    policies.fold(String::new(), |lines, policy| {
+        lines + &format!("{policy}\n")
+    })
 }
 
 const COLUMNS: [Column; 5] = [

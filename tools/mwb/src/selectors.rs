@@ -13,8 +13,9 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::cmp::Reverse;
 use std::fmt::Display;
+use std::hash::{Hash, Hasher};
 
-#[derive(clap::Args, Clone, Debug, Default, JsonSchema, PartialEq, Eq, Hash, Serialize)]
+#[derive(clap::Args, Clone, Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Selectors {
     /// Preference; the lowest one that matches wins
     #[arg(long, value_name = "N")]
@@ -54,6 +55,40 @@ fn as_text<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Resul
     }
 }
 
+/// Selectors that are compared as the kernel does: no preference is the usual one.
+#[derive(Clone, Copy)]
+pub struct Key<'a>(&'a Selectors);
+
+impl Key<'_> {
+    fn all(&self) -> impl Hash + PartialEq + '_ {
+        let Selectors {
+            pref,
+            src,
+            dst,
+            iif,
+            proto,
+            dport,
+            dscp,
+        } = self.0;
+        let pref = pref.unwrap_or(POLICY_PREF);
+        (pref, src, dst, iif, proto, dport, dscp)
+    }
+}
+
+impl PartialEq for Key<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.all() == other.all()
+    }
+}
+
+impl Eq for Key<'_> {}
+
+impl Hash for Key<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.all().hash(state);
+    }
+}
+
 impl Selectors {
     /// What no option can see by itself.
     pub fn check(&self) -> Result<(), String> {
@@ -69,11 +104,8 @@ impl Selectors {
     }
 
     /// What no two policies have in common.
-    pub fn key(&self) -> Self {
-        Self {
-            pref: self.pref.or(Some(POLICY_PREF)),
-            ..self.clone()
-        }
+    pub fn key(&self) -> Key<'_> {
+        Key(self)
     }
 
     /// In this order policies are tried; those with the same rank in the order in which they were added.

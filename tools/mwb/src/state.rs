@@ -33,7 +33,7 @@ impl State {
     pub fn read(client: &mut Client) -> Result<Self, String> {
         let config = client.call(Request::new(CMD_CONFIG_GET, vec![]))?;
         let groups = client.dump(CMD_GROUP_GET)?;
-        let policies = client.dump(CMD_POLICY_GET)?;
+        let policies = client.dump_as(CMD_POLICY_GET, |reply| Row::parse(&reply.0).policy)?;
         Ok(Self {
             config: values(
                 &setting::CONFIG,
@@ -41,10 +41,7 @@ impl State {
             ),
             wans: client.dump(CMD_WAN_GET)?.iter().map(Wan::read).collect(),
             groups: groups.iter().map(|reply| Group::parse(&reply.0)).collect(),
-            policies: policies
-                .iter()
-                .map(|reply| Row::parse(&reply.0).policy)
-                .collect(),
+            policies,
         })
     }
 
