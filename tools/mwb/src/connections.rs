@@ -14,6 +14,7 @@ use crate::table::{Column, Column::*, Growing};
 use crate::time;
 use crate::uapi::*;
 use crate::wan::Wan;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::net::IpAddr;
 
@@ -31,8 +32,8 @@ pub struct Args {
     wan: Option<String>,
 }
 
-#[derive(Debug, PartialEq, Serialize)]
-struct Row {
+#[derive(Debug, JsonSchema, PartialEq, Serialize)]
+pub struct Row {
     wan: String,
     /// What has placed it: balance or policy.
     by: &'static str,

@@ -8,12 +8,13 @@ use crate::policy::Policy;
 use crate::setting::{Setting, Value};
 use crate::table::printable;
 use crate::uapi::POLICY_PREF;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;
 use toml::Spanned;
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Op {
     Add,
@@ -22,7 +23,7 @@ pub enum Op {
 }
 
 /// A change of the configuration, a WAN, a group or a policy.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct Change {
     pub op: Op,
     pub object: &'static str,
@@ -31,7 +32,7 @@ pub struct Change {
     pub values: Vec<Difference>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct Difference {
     pub key: &'static str,
     pub old: Option<String>,

@@ -115,15 +115,19 @@ impl Explanation {
             Some(wan) => printable(wan),
             None => outcome,
         };
+        // That it is its route has been said then.
+        let by_route = self.outcome == Some(OUTCOME_NAMES[OUTCOME_OTHER as usize]);
+        let because = (!by_route).then(|| ("because", doc(self.why, &WHY_NAMES, &WHY_DOCS)));
         [
             ("comes in through", printable(&self.iif)),
             ("main leads to", oif),
             ("policy", policy),
             ("goes to", outcome),
-            ("because", doc(self.why, &WHY_NAMES, &WHY_DOCS)),
         ]
+        .into_iter()
+        .chain(because)
         .map(|(what, text)| format!("{what:<18}{text}\n"))
-        .concat()
+        .collect::<String>()
             + &table(COLUMNS, self.wans.iter().map(|wan| self.row(wan)))
     }
 
@@ -227,7 +231,7 @@ comes in through  lan0
 main leads to     eth1
 policy            --pref 900 --to fast
 goes to           cable
-because           The WAN has the least download use with it.
+because           The WAN has the least download use, this connection included.
    WAN    STATE  TIER      UP    DOWN
    dsl    up        1   12.3%   50.0%
 *  cable  up        1    0.5%    0.0%

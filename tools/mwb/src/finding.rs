@@ -3,10 +3,11 @@
 //! Something that `mwb doctor` has found, with the command that mends it.
 
 use crate::table::printable;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Something does not work, or not as it was meant.
@@ -17,7 +18,7 @@ pub enum Level {
     Note,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct Finding {
     pub level: Level,
     /// What was checked; one word.

@@ -3,7 +3,10 @@
 //! `mwb schema`: what the JSON of a command looks like, as JSON schema, from the types that it is made of.
 
 use crate::config::Config;
+use crate::connections;
+use crate::difference::Change;
 use crate::explain::Explanation;
+use crate::finding::Finding;
 use crate::group_show::Group;
 use crate::monitor::Line;
 use crate::output;
@@ -19,7 +22,7 @@ use std::collections::BTreeMap;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The command; all of them, by their names, if not given
+    /// The command, all of them by their names if not given; that of monitor is of one line
     command: Option<Command>,
 }
 
@@ -36,9 +39,11 @@ pub enum Command {
     Config,
     Stats,
     Explain,
-    /// Of one line
     Monitor,
     Metrics,
+    Connections,
+    Doctor,
+    Apply,
 }
 
 impl Command {
@@ -52,6 +57,9 @@ impl Command {
             Self::Explain => of::<Explanation>("explanation"),
             Self::Monitor => of::<Line>("line of events"),
             Self::Metrics => of::<Vec<Family>>("metrics"),
+            Self::Connections => of::<Vec<connections::Row>>("connections"),
+            Self::Doctor => of::<Vec<Finding>>("findings"),
+            Self::Apply => of::<Vec<Change>>("changes"),
         }
     }
 
