@@ -122,7 +122,14 @@ impl Explanation {
             ("comes in through", printable(&self.iif)),
             ("main leads to", oif),
             ("policy", policy),
-            ("goes to", outcome),
+            (
+                if self.wan.is_some() {
+                    "goes to"
+                } else {
+                    "outcome"
+                },
+                outcome,
+            ),
         ]
         .into_iter()
         .chain(because)

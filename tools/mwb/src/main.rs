@@ -312,7 +312,12 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse().and_then(checked) {
         Ok(cli) => cli,
         Err(usage) if usage.use_stderr() => {
-            eprint!("{}", one_is_needed(usage).to_string().replacen("error:", "mwb:", 1));
+            eprint!(
+                "{}",
+                one_is_needed(usage)
+                    .to_string()
+                    .replacen("error:", "mwb:", 1)
+            );
             return ExitCode::from(1);
         }
         Err(help) => {
