@@ -134,7 +134,8 @@ impl Explanation {
         .into_iter()
         .chain(because)
         .map(|(what, text)| format!("{what:<18}{text}\n"))
-        .collect::<String>()
+        .collect::<Vec<_>>()
+        .concat()
             + &table(COLUMNS, self.wans.iter().map(|wan| self.row(wan)))
     }
 
