@@ -8,7 +8,7 @@ out := $(CURDIR)/build/host
 share := $(DESTDIR)$(PREFIX)/share
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(out)
 
-.PHONY: all module tool install sandbox demo test bench sim check clean
+.PHONY: all module tool install sandbox demo tour test bench sim check clean
 
 # For the kernel at KDIR, with this machine's own tools. The others need nothing of it but root, and
 # do everything in the sandbox.
@@ -55,6 +55,13 @@ demo:
 	scripts/build uml
 	scripts/build tool
 	tests/vm/run uml tests/netns/demo
+
+# Writes docs/tour.md, which the test t-tour compares with what happens.
+tour:
+	scripts/build uml
+	scripts/build tool
+	tests/vm/run uml bash -c 'tests/netns/tour >$$MWB_OUT/tour.md'
+	cp build/out/uml/tour.md docs/tour.md
 
 test:
 	tests/run

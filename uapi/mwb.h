@@ -227,9 +227,10 @@ enum mwb_outcome {
  *   destination is on this WAN.
  * @MWB_WHY_ONLY: No other WAN of this tier can take it.
  * @MWB_WHY_NONE: No WAN can take it.
- * @MWB_WHY_DOWNLOAD: The WAN has the least download use with it.
- * @MWB_WHY_UPLOAD: The WAN has the least upload use with it, and the upload of
- *   one is above the threshold.
+ * @MWB_WHY_DOWNLOAD: The WAN has the least download use, this connection
+ *   included.
+ * @MWB_WHY_UPLOAD: The WAN has the least upload use, this connection included;
+ *   the upload of one is above the threshold.
  * @MWB_WHY_CHANCE: None carries anything worth mentioning; a random one, the
  *   faster ones more often.
  * @MWB_WHY_TWO_CHOICES: The WAN is the better of two random ones.

@@ -267,9 +267,10 @@ pub const WHY_PAIR: u32 = 2;
 pub const WHY_ONLY: u32 = 3;
 /// No WAN can take it.
 pub const WHY_NONE: u32 = 4;
-/// The WAN has the least download use with it.
+/// The WAN has the least download use, this connection included.
 pub const WHY_DOWNLOAD: u32 = 5;
-/// The WAN has the least upload use with it, and the upload of one is above the threshold.
+/// The WAN has the least upload use, this connection included; the upload of one is above the
+/// threshold.
 pub const WHY_UPLOAD: u32 = 6;
 /// None carries anything worth mentioning; a random one, the faster ones more often.
 pub const WHY_CHANCE: u32 = 7;
@@ -291,18 +292,7 @@ pub const WHY_NAMES: [&str; 10] = [
     "turn",
 ];
 /// What each of these means.
-pub const WHY_DOCS: [&str; 10] = [
-    "Its route.",
-    "A policy alone.",
-    "An earlier connection from the same source to the same destination is on this WAN.",
-    "No other WAN of this tier can take it.",
-    "No WAN can take it.",
-    "The WAN has the least download use with it.",
-    "The WAN has the least upload use with it, and the upload of one is above the threshold.",
-    "None carries anything worth mentioning; a random one, the faster ones more often.",
-    "The WAN is the better of two random ones.",
-    "It is the turn of the WAN.",
-];
+pub const WHY_DOCS: [&str; 10] = ["Its route.", "A policy alone.", "An earlier connection from the same source to the same destination is on this WAN.", "No other WAN of this tier can take it.", "No WAN can take it.", "The WAN has the least download use, this connection included.", "The WAN has the least upload use, this connection included; the upload of one is above the threshold.", "None carries anything worth mentioning; a random one, the faster ones more often.", "The WAN is the better of two random ones.", "It is the turn of the WAN."];
 
 pub const A_WAN_PAD: u16 = 1;
 /// Name of the WAN; unique, one to fifteen bytes, none of them white space, a control character or

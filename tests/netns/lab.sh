@@ -166,6 +166,9 @@ wait_for() {
 	done
 }
 
+# awaits_events PID: `mwb monitor` has said that it wants them, for it sleeps with its socket open.
+awaits_events() { grep -q ') S ' "/proc/$1/stat" && [ -n "$(find "/proc/$1/fd" -lname 'socket:*')" ]; }
+
 # snapshot: everything that the module could have left behind in the router, as text.
 snapshot() {
 	echo "# rules"; router ip rule; router ip -6 rule

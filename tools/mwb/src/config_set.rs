@@ -16,7 +16,7 @@ pub struct Args {
     /// What is kept on one WAN
     #[arg(long, value_name = "WHAT", value_parser = one_of(&GRANULARITY_NAMES))]
     granularity: Option<u32>,
-    /// How long a pair stays on its WAN without a connection, as 600s, 10m or 1h
+    /// How long a pair stays on its WAN without a connection, as 600s, 10m or 1h; 7d at most
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     pair_timeout: Option<u32>,
     /// How a WAN is chosen

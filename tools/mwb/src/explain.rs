@@ -115,6 +115,9 @@ impl Explanation {
             Some(wan) => printable(wan),
             None => outcome,
         };
+        // That it is its route has been said then.
+        let by_route = self.outcome == Some(OUTCOME_NAMES[OUTCOME_OTHER as usize]);
+        let because = (!by_route).then(|| ("because", doc(self.why, &WHY_NAMES, &WHY_DOCS)));
         [
             (
                 "comes in through",
@@ -122,10 +125,19 @@ impl Explanation {
             ),
             ("main leads to", oif),
             ("policy", policy),
-            ("goes to", outcome),
-            ("because", doc(self.why, &WHY_NAMES, &WHY_DOCS)),
+            (
+                if self.wan.is_some() {
+                    "goes to"
+                } else {
+                    "outcome"
+                },
+                outcome,
+            ),
         ]
+        .into_iter()
+        .chain(because)
         .map(|(what, text)| format!("{what:<18}{text}\n"))
+        .collect::<Vec<_>>()
         .concat()
             + &table(COLUMNS, self.wans.iter().map(|wan| self.row(wan)))
     }
@@ -264,7 +276,7 @@ comes in through  lan0
 main leads to     eth1
 policy            --pref 900 --to fast
 goes to           cable
-because           The WAN has the least download use with it.
+because           The WAN has the least download use, this connection included.
    WAN    STATE  TIER      UP    DOWN
    dsl    up        1   12.3%   50.0%
 *  cable  up        1    0.5%    0.0%

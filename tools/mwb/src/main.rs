@@ -85,7 +85,7 @@ mod wan_settings;
 #[expect(dead_code, reason = "the module uses the rest")]
 mod uapi;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use netlink::Client;
 use output::Output;
@@ -253,6 +253,17 @@ impl Command {
     }
 }
 
+/// Clap names all options of a group of which one is needed, in one line.
+fn one_is_needed(mut usage: clap::Error) -> clap::Error {
+    if let Some(ContextValue::Strings(missing)) = usage.get(ContextKind::InvalidArg) {
+        if missing.iter().any(|arg| arg.starts_with("<--")) {
+            let what = vec!["one more of the options, at least".into()];
+            usage.insert(ContextKind::InvalidArg, ContextValue::Strings(what));
+        }
+    }
+    usage
+}
+
 /// Connects to the kernel, in a network namespace if one is named.
 fn connect(netns: Option<&OsStr>) -> Result<Client, String> {
     netns::enter(netns)?;
@@ -328,8 +339,8 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse().and_then(checked) {
         Ok(cli) => cli,
         Err(usage) if usage.use_stderr() => {
-            let text = usage.to_string().replacen("error:", "mwb:", 1);
-            output::complain_as_is(&text);
+            let text = one_is_needed(usage).to_string();
+            output::complain_as_is(&text.replacen("error:", "mwb:", 1));
             return ExitCode::from(1);
         }
         Err(help) => {

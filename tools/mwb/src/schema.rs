@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The command; all of them, by their names, if not given
+    /// The command, all of them by their names if not given; that of monitor is of one line
     command: Option<Command>,
 }
 
@@ -39,7 +39,6 @@ pub enum Command {
     Config,
     Stats,
     Explain,
-    /// Of one line
     Monitor,
     Metrics,
     Connections,

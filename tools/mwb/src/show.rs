@@ -51,7 +51,13 @@ pub fn run(args: Args, client: &mut Client, output: Output) -> Result<(), String
         unicode: terminal::unicode(),
         colour: output.colour,
     };
+    // Beneath the bare heads of the table it says how to begin.
+    let begin = match wans.is_empty() {
+        true => "no WAN yet: mwb wan add NAME --dev DEV\n",
+        false => "",
+    };
     let text = view.fitting(&wans, terminal::width()).to_string()
+        + begin
         + &reasons(&wans, Time::now())
         + &rates(&wans)
         + &cache(Stats::read(client)?.cache);
