@@ -352,7 +352,11 @@ impl Do for ConfigSet {
             config.marks = marks.unwrap_or(config.marks);
         };
         instance.configure(change, tell).map_err(|e| match e {
-            EBUSY => request.fail(e, number, c"marks, rules and tables can be changed only while there is no WAN"),
+            EBUSY => request.fail(
+                e,
+                number,
+                c"marks, rules and tables can be changed only while there is no WAN",
+            ),
             EDOM => {
                 let why = c"the exit is above the threshold";
                 request.fail(EINVAL, A_CONFIG_EXIT_PERCENT, why)

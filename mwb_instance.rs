@@ -469,8 +469,7 @@ impl Instance {
     }
 
     fn set(&self, policies: KVVec<Arc<Policy>>, groups: KVec<Option<Group>>) -> Result {
-        self.policies
-            .replace(Set::new(policies, groups)?)
+        self.policies.replace(Set::new(policies, groups)?)
     }
 
     fn set_policies(&self, new: KVVec<Arc<Policy>>) -> Result {
