@@ -68,6 +68,8 @@ const WEIGHT_BPS: u64 = 1_000_000;
 /// One direction of a WAN, as the packet path sees it.
 struct Direction {
     rate_bps: AtomicU64,
+    /// The same without what it was taken to carry when it joined.
+    measured_bps: AtomicU64,
     /// What it is taken to carry at least.
     least_bps: AtomicU64,
     credit_bps: AtomicU64,
@@ -78,6 +80,7 @@ impl Direction {
     fn new() -> Self {
         Self {
             rate_bps: AtomicU64::new(0),
+            measured_bps: AtomicU64::new(0),
             least_bps: AtomicU64::new(0),
             credit_bps: AtomicU64::new(0),
             capacity_bps: AtomicU64::new(0),
@@ -90,6 +93,14 @@ impl Direction {
         Load {
             rate_bps: load.rate_bps.max(self.least_bps.load(Relaxed)),
             ..load
+        }
+    }
+
+    /// As people see it.
+    fn measured(&self) -> Load {
+        Load {
+            rate_bps: self.measured_bps.load(Relaxed),
+            ..self.load()
         }
     }
 
@@ -125,6 +136,7 @@ impl Direction {
     /// Carries nothing.
     fn rest(&self) {
         self.rate_bps.store(0, Relaxed);
+        self.measured_bps.store(0, Relaxed);
         self.credit_bps.store(0, Relaxed);
     }
 
@@ -153,6 +165,8 @@ impl Direction {
         let load = self.load();
         let next = load.sampled(settings, sample);
         self.rate_bps.store(next.rate_bps, Relaxed);
+        let measured = self.measured().sampled(settings, sample);
+        self.measured_bps.store(measured.rate_bps, Relaxed);
         // Subtracted, not stored: connections are placed meanwhile.
         let faded = load.credit_bps.saturating_sub(next.credit_bps);
         let fade = |credit_bps: u64| Some(credit_bps.saturating_sub(faded));
@@ -751,8 +765,8 @@ impl Wans {
     pub(crate) fn read(&self, id: u8) -> Option<Reading> {
         let wan = self.wan(id)?;
         Some(Reading {
-            up: wan.up.load(),
-            down: wan.down.load(),
+            up: wan.up.measured(),
+            down: wan.down.measured(),
             connections: wan.connections.load(Relaxed),
         })
     }
@@ -814,7 +828,7 @@ impl Wans {
         let is_seen = capacity_bps != 0 && wan.is_open.load(Relaxed);
         is_seen.then(|| Load {
             capacity_bps,
-            ..wan.up.load()
+            ..wan.up.measured()
         })
     }
 

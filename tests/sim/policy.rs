@@ -306,9 +306,9 @@ impl Mwb {
 
     fn expected(&mut self) {
         let n = self.wans.len() as u64;
-        let mean = |dir: usize| self.all(dir).divided(n);
-        self.outlook.down = self.expect[0].expected(&self.settings, mean(0));
-        self.outlook.up = self.expect[1].expected(&self.settings, mean(1));
+        let [down, up] = [0, 1].map(|dir| self.all(dir).divided(n));
+        self.outlook.down = self.expect[0].expected(&self.settings, down);
+        self.outlook.up = self.expect[1].expected(&self.settings, up);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::output::{self, Output};
 use crate::plan::{plan, Action, Step};
 use crate::policy_replace;
 use crate::rtnetlink::Links;
+use crate::save;
 use crate::setting::{self, address, Kind};
 use crate::state::{dev, State};
 use std::ffi::OsStr;
@@ -47,7 +48,8 @@ pub fn run(args: Args, netns: Option<&OsStr>, output: Output) -> Result<(), Stri
         return Err(explain(faults));
     }
     if !args.dry_run {
-        carry_out(&plan.steps, file, client)?;
+        carry_out(&plan.steps, file, client)
+            .map_err(|failure| failure.taken_back(&plan.steps, &state, client))?;
         return match output.json {
             true => output
                 .json(&plan.changes)
@@ -91,30 +93,55 @@ fn off_link(file: &File, state: &State, links: &Links) -> Vec<Fault> {
     faults
 }
 
-fn carry_out(steps: &[Step], file: &File, client: &mut Client) -> Result<(), String> {
-    for (at, step) in steps.iter().enumerate() {
-        let (done, left) = steps.split_at(at);
-        step.run(file, client)
-            .map_err(|why| failure(&why, done, left))?;
+/// Why a step was refused, and how many were done before.
+struct Failure {
+    why: String,
+    done: usize,
+}
+
+fn carry_out(steps: &[Step], file: &File, client: &mut Client) -> Result<(), Failure> {
+    for (done, step) in steps.iter().enumerate() {
+        let failure = |why| Failure { why, done };
+        step.run(file, client).map_err(failure)?;
     }
     Ok(())
 }
 
-/// What went wrong, what was done before, and what was not.
-fn failure(why: &str, done: &[Step], left: &[Step]) -> String {
-    let lines = |steps: &[Step]| {
-        let lines = steps.iter().flat_map(|step| &step.lines);
-        let lines: Vec<_> = lines.map(|line| format!("\n  {line}")).collect();
-        lines.concat()
-    };
-    match done {
-        [] => format!("{why}\nnothing was changed"),
-        _ => format!(
-            "{why}\nthis was done before:{}\nthis was not:{}",
-            lines(done),
-            lines(left)
-        ),
+impl Failure {
+    /// What went wrong, after everything is as it was before; and what is not, if that was refused, too.
+    fn taken_back(self, steps: &[Step], state: &State, client: &mut Client) -> String {
+        if self.done == 0 {
+            return format!("{}\nnothing was changed", self.why);
+        }
+        match restore(state, client) {
+            Ok(()) => format!("{}\nwhat had been changed is as it was before", self.why),
+            Err(back) => format!("{}\n{}", self.told(steps), back),
+        }
     }
+
+    /// What went wrong, what was done before, and what was not.
+    fn told(&self, steps: &[Step]) -> String {
+        let (done, left) = steps.split_at(self.done.min(steps.len()));
+        let lines = |steps: &[Step]| {
+            let lines = steps.iter().flat_map(|step| &step.lines);
+            let lines: Vec<_> = lines.map(|line| format!("\n  {line}")).collect();
+            lines.concat()
+        };
+        let (done, left) = (lines(done), lines(left));
+        format!(
+            "{}\nthis was done before:{done}\nthis was not:{left}",
+            self.why
+        )
+    }
+}
+
+/// Makes the kernel have what it had.
+fn restore(state: &State, client: &mut Client) -> Result<(), String> {
+    let file = &File::parse("what was there".into(), save::toml(state, true))?;
+    let now = State::read(client)?;
+    let plan = plan(&now, file).map_err(|faults| file.explain(faults))?;
+    let refused = |failure: Failure| format!("it cannot be taken back: {}", failure.why);
+    carry_out(&plan.steps, file, client).map_err(refused)
 }
 
 impl Step<'_> {
@@ -189,12 +216,12 @@ mod tests {
             action: Action::Call(Request::new(0, vec![]), vec![]),
         };
         let steps = ["+ wan a", "+ wan b", "- wan c"].map(step);
+        let failure = Failure {
+            why: "no".into(),
+            done: 1,
+        };
         assert_eq!(
-            failure("no", &steps[..0], &steps),
-            "no\nnothing was changed"
-        );
-        assert_eq!(
-            failure("no", &steps[..1], &steps[1..]),
+            failure.told(&steps),
             "no\nthis was done before:\n  + wan a\nthis was not:\n  + wan b\n  - wan c"
         );
     }
