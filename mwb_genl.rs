@@ -248,7 +248,9 @@ impl Dump for WanGet {
     type Instance = Instance;
     type Held = ();
 
-    fn hold(_instance: &Instance) {}
+    fn hold(_instance: &Instance, _is_admin: bool) -> Result {
+        Ok(())
+    }
 
     fn generation(instance: &Instance) -> u32 {
         instance

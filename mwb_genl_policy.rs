@@ -13,13 +13,13 @@ use crate::{
     },
     mwb_instance::{
         Instance,
+        Read,
         Unfit, //
     },
     mwb_policy::{
         Name,
         Prefix,
-        Selector,
-        Set, //
+        Selector, //
     },
     rust::genetlink::{
         self,
@@ -34,8 +34,7 @@ use crate::{
 use core::net::IpAddr;
 use kernel::{
     error::code::*,
-    prelude::*,
-    sync::Arc, //
+    prelude::*, //
 };
 
 pub(crate) struct GroupSet;
@@ -86,10 +85,10 @@ pub(crate) struct GroupGet;
 
 impl Dump for GroupGet {
     type Instance = Instance;
-    type Held = Arc<Set>;
+    type Held = Read;
 
-    fn hold(instance: &Instance) -> Arc<Set> {
-        instance.policies()
+    fn hold(instance: &Instance, is_admin: bool) -> Result<Read> {
+        instance.read_policies(is_admin)
     }
 
     /// The groups hold the numbers of the WANs, not their names.
@@ -99,7 +98,7 @@ impl Dump for GroupGet {
 
     fn next(
         instance: &Instance,
-        held: &Arc<Set>,
+        held: &Read,
         after: u32,
         answer: &mut Answer,
     ) -> Result<Option<u32>> {
@@ -281,15 +280,15 @@ pub(crate) struct PolicyGet;
 
 impl Dump for PolicyGet {
     type Instance = Instance;
-    type Held = Arc<Set>;
+    type Held = Read;
 
-    fn hold(instance: &Instance) -> Arc<Set> {
-        instance.policies()
+    fn hold(instance: &Instance, is_admin: bool) -> Result<Read> {
+        instance.read_policies(is_admin)
     }
 
     fn next(
         _instance: &Instance,
-        held: &Arc<Set>,
+        held: &Read,
         after: u32,
         answer: &mut Answer,
     ) -> Result<Option<u32>> {

@@ -39,6 +39,13 @@ use crate::{
     },
     uapi, //
 };
+use core::{
+    ops::Deref,
+    sync::atomic::{
+        AtomicU32,
+        Ordering::Relaxed, //
+    }, //
+};
 use kernel::{
     error::code::*,
     prelude::*,
@@ -60,6 +67,43 @@ pub(crate) struct Instance {
     router: Mutex<Option<Router>>,
     stage: Arc<Stage>,
     stage_work: Pin<KBox<Work<Stage>>>,
+    readers: Arc<AtomicU32>,
+}
+
+/// A set that somebody reads, as it is for as long as that takes.
+pub(crate) struct Read {
+    set: Arc<Set>,
+    _reader: Option<Reader>,
+}
+
+impl Deref for Read {
+    type Target = Set;
+
+    fn deref(&self) -> &Set {
+        &self.set
+    }
+}
+
+/// Somebody who need not be an administrator. Each one that does not read on keeps a set that may have been replaced,
+/// so there are few of them.
+struct Reader(Arc<AtomicU32>);
+
+impl Reader {
+    const MAX: u32 = 32;
+
+    fn new(readers: &Arc<AtomicU32>) -> Result<Self> {
+        let more = |n: u32| (n < Self::MAX).then_some(n.saturating_add(1));
+        match readers.fetch_update(Relaxed, Relaxed, more) {
+            Ok(_) => Ok(Self(readers.clone())),
+            Err(_) => Err(EBUSY),
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 /// How long one may take between two messages of a set.
@@ -75,6 +119,8 @@ struct Staged {
     /// Its groups, and those that are to come with the policies.
     groups: KVec<Option<Group>>,
     has_groups: bool,
+    /// WANs have come or gone since: the groups hold numbers of WANs, and names that no WAN had.
+    has_other_wans: bool,
     /// A message has come since this was looked at last.
     is_fresh: bool,
 }
@@ -124,6 +170,7 @@ impl netns::Instance for Instance {
             GFP_KERNEL,
         )?;
         let stage_work = Work::new(stage.clone())?;
+        let readers = Arc::new(AtomicU32::new(0), GFP_KERNEL)?;
         Arc::pin_init(
             pin_init!(Self {
                 net,
@@ -133,6 +180,7 @@ impl netns::Instance for Instance {
                 router <- kernel::new_mutex!(None),
                 stage,
                 stage_work,
+                readers,
             }),
             GFP_KERNEL,
         )
@@ -175,9 +223,16 @@ impl Instance {
         self.policies.with(f)
     }
 
-    /// The present policies and groups, which outlive their replacement for as long as this is held.
-    pub(crate) fn policies(&self) -> Arc<Set> {
-        self.policies.get()
+    /// The present policies and groups, which outlive their replacement for as long as this is held. EBUSY while
+    /// too many who are no administrators read.
+    pub(crate) fn read_policies(&self, is_admin: bool) -> Result<Read> {
+        let reader = (!is_admin)
+            .then(|| Reader::new(&self.readers))
+            .transpose()?;
+        Ok(Read {
+            set: self.policies.get(),
+            _reader: reader,
+        })
     }
 
     pub(crate) fn with_router<T>(&self, f: impl FnOnce(Option<&Router>) -> T) -> T {
@@ -193,6 +248,7 @@ impl Instance {
     /// `tell` with a sentence, when somebody else uses a number that is to be ours.
     pub(crate) fn add(&self, new: Setting, tell: impl FnOnce(&CStr)) -> Result {
         let mut guard = self.router.lock();
+        self.outdate_stage();
         let config = self.config();
         if let Some(name) = Name::new(&new.name) {
             if self.with_policies(|p| p.group(&name).is_some()) {
@@ -225,6 +281,7 @@ impl Instance {
     /// while a policy leads to it.
     pub(crate) fn remove(&self, name: &CStr) -> Result {
         let mut guard = self.router.lock();
+        self.outdate_stage();
         let router = (*guard).as_ref().ok_or(ENOENT)?;
         let id = router.id_of(name).ok_or(ENOENT)?;
         let groups = self.with_policies(|policies| {
@@ -243,6 +300,12 @@ impl Instance {
             *guard = None;
         }
         Ok(())
+    }
+
+    fn outdate_stage(&self) {
+        if let Some(staged) = &mut *self.stage.staged.lock() {
+            staged.has_other_wans = true;
+        }
     }
 
     /// Changes the configuration. EBUSY when numbers are to change while there are WANs; EADDRINUSE, after
@@ -396,6 +459,7 @@ impl Instance {
             old,
             groups,
             has_groups: false,
+            has_other_wans: false,
             is_fresh: true,
         });
         self.stage_work.schedule(STAGED_MS);
@@ -439,13 +503,7 @@ impl Instance {
         let staged = staged.ok_or(ECANCELED)?;
         let present = self.policies.get();
         let groups = if staged.has_groups {
-            let mut wans = mwb_policy::Wans::default();
-            if let Some(router) = &*guard {
-                let settings = router.path().wans.settings();
-                settings.wans.iter().for_each(|wan| wans.insert(wan.id));
-            }
-            if !present.has_groups_of(&staged.old) || !mwb_policy::are_within(&staged.groups, &wans)
-            {
+            if staged.has_other_wans || !present.has_groups_of(&staged.old) {
                 return Err(ESTALE);
             }
             staged.groups

@@ -70,10 +70,6 @@ impl Wans {
         word & 1 << (id & 63) != 0
     }
 
-    fn is_within(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).all(|(a, b)| a & !b == 0)
-    }
-
     pub(crate) fn one(id: u8) -> Self {
         let mut one = Self::default();
         one.insert(id);
@@ -475,12 +471,6 @@ impl Set {
 pub(crate) fn group(groups: &[Option<Group>], name: &Name) -> Option<usize> {
     let is_it = |g: &Option<Group>| g.is_some_and(|g| g.name == *name);
     groups.iter().position(is_it)
-}
-
-/// Whether all groups have members of these only.
-pub(crate) fn are_within(groups: &[Option<Group>], wans: &Wans) -> bool {
-    let mut groups = groups.iter().flatten();
-    groups.all(|group| group.wans.is_within(wans))
 }
 
 /// Takes a WAN out of all groups.

@@ -407,6 +407,9 @@ impl Sync {
     /// Takes away every rule and route of ours. Nothing is placed from here on.
     fn clear(&self) {
         self.path.wans.take_down();
+        if self.is_last_resort.swap(false, Relaxed) {
+            mwb_event::last_resort(&self.net, &self.path.config(), false);
+        }
         let mut desk = self.desk.lock();
         // Dumps are interrupted by others' changes, and those end.
         for _ in 0..10 {

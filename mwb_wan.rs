@@ -680,6 +680,7 @@ impl Wans {
         new.capacities = [new.up_capacity_bps, new.down_capacity_bps].map(Capacity::new);
         for (direction, capacity) in [&wan.up, &wan.down].into_iter().zip(&new.capacities) {
             direction.least_bps.store(0, Relaxed);
+            direction.rest();
             direction.store(Load {
                 capacity_bps: capacity.bps(),
                 ..Load::default()

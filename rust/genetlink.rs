@@ -139,7 +139,8 @@ pub(crate) trait Dump {
     /// What a dump holds from its first message to its last.
     type Held: Send;
 
-    fn hold(instance: &Self::Instance) -> Self::Held;
+    /// Takes hold of it, for a reader who may or may not administer the namespace.
+    fn hold(instance: &Self::Instance, is_admin: bool) -> Result<Self::Held>;
 
     /// Changes whenever dumped objects do that are not held; the reader is told, and asks again.
     fn generation(_instance: &Self::Instance) -> u32 {
@@ -215,13 +216,24 @@ unsafe extern "C" fn start<D: Dump>(cb: *mut bindings::netlink_callback) -> c_in
     /// There is room for the largest object, whatever the reader's buffer.
     const LARGEST: u32 = 16 << 10;
     // SAFETY: The kernel calls with a valid callback; the rest as in `doit`.
-    unsafe {
-        (*cb).min_dump_alloc = LARGEST;
-        let net = Net::from_ptr(bindings::mwb_helper_skb_net((*cb).skb));
-        let held = D::hold(netns::instance(net));
-        progress::<D>(cb).write(Progress { after: 0, held });
+    let (instance, is_admin) = unsafe {
+        let skb = (*cb).skb;
+        let net = Net::from_ptr(bindings::mwb_helper_skb_net(skb));
+        let is_admin = bindings::mwb_helper_is_admin(skb, net.as_ptr());
+        (netns::instance(net), is_admin)
+    };
+    // What changes from here on, also before the first message, is told.
+    let seq = D::generation(instance).wrapping_add(1);
+    match D::hold(instance, is_admin) {
+        // SAFETY: `cb` is valid. What is written is dropped by `done`, which is not called after an error.
+        Ok(held) => unsafe {
+            (*cb).min_dump_alloc = LARGEST;
+            (*cb).prev_seq = seq;
+            progress::<D>(cb).write(Progress { after: 0, held });
+            0
+        },
+        Err(e) => e.to_errno(),
     }
-    0
 }
 
 /// Called once for each `start`, also when the reader leaves early.
