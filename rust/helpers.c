@@ -944,23 +944,29 @@ void mwb_helper_genlmsg_cancel(struct sk_buff *skb, void *hdr)
 }
 
 /* NULL when nobody listens, or there is no memory. */
-struct sk_buff *mwb_helper_genl_notice_new(const struct genl_family *family, struct net *net,
-					   unsigned int group, size_t payload)
+bool mwb_helper_genl_has_listeners(const struct genl_family *family, struct net *net,
+				   unsigned int group)
 {
-	if (!genl_has_listeners(family, net, group))
-		return NULL;
-	return genlmsg_new(payload, GFP_KERNEL);
+	return genl_has_listeners(family, net, group);
 }
 
+/* NULL also without an skb. */
 void *mwb_helper_genl_notice_put(struct sk_buff *skb, const struct genl_family *family, u8 cmd)
 {
-	return genlmsg_put(skb, 0, 0, family, 0, cmd);
+	return skb ? genlmsg_put(skb, 0, 0, family, 0, cmd) : NULL;
 }
 
 void mwb_helper_genl_notice_send(const struct genl_family *family, struct net *net,
 				 struct sk_buff *skb, unsigned int group)
 {
 	genlmsg_multicast_netns(family, net, skb, 0, group, GFP_KERNEL);
+}
+
+/* Whoever listens finds ENOBUFS, as if the message had not fitted into his buffer. */
+void mwb_helper_genl_notice_lost(const struct genl_family *family, struct net *net,
+				 unsigned int group)
+{
+	genl_set_err(family, net, 0, group, -ENOBUFS);
 }
 
 int mwb_helper_genlmsg_reply(struct sk_buff *skb, struct genl_info *info)
