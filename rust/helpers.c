@@ -139,13 +139,20 @@ bool mwb_helper_sk_is_kernel(const struct sock *sk)
 /* What a lookup notes down in the packet. */
 #define MWB_IPSKB_LOOKUP (IPSKB_DOREDIRECT | IPSKB_MULTIPATH)
 
-/* As ip_rcv_finish() does it, also when it is not the first lookup. 0 or a drop reason. */
+/* As ip_rcv_finish() does it, also when it is not the first lookup. 0, -ENOMEM, or another error: no route. */
 int mwb_helper_route_input(struct sk_buff *skb, struct net_device *dev)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 
 	IPCB(skb)->flags &= ~MWB_IPSKB_LOOKUP;
-	return ip_route_input_noref(skb, iph->daddr, iph->saddr, ip4h_dscp(iph), dev);
+	switch (ip_route_input_noref(skb, iph->daddr, iph->saddr, ip4h_dscp(iph), dev)) {
+	case SKB_NOT_DROPPED_YET:
+		return 0;
+	case SKB_DROP_REASON_NOMEM:
+		return -ENOMEM;
+	default:
+		return -EHOSTUNREACH;
+	}
 }
 
 /* Soon, also where the kernel is lazy: a slot waits for it. */
