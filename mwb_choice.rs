@@ -57,6 +57,9 @@ pub(crate) enum Run {
     },
 }
 
+/// What is to take the place of the pairs, if anything.
+pub(crate) struct Prepared(Option<Arc<Option<Pairs>>>);
+
 /// What chooses.
 pub(crate) struct Chooser {
     config: Arc<Shared<Config>>,
@@ -77,7 +80,7 @@ impl Chooser {
             pairs: Shared::new(None)?,
             refreshed_s: AtomicU32::new(time::seconds()),
         };
-        new.follow_config()?;
+        new.follow(new.prepare(&new.config())?);
         Ok(new)
     }
 
@@ -85,14 +88,21 @@ impl Chooser {
         self.config.with(|config| *config)
     }
 
-    /// Keeps pairs if the configuration says so, else none.
-    pub(crate) fn follow_config(&self) -> Result {
-        let is_wanted = self.config().granularity == uapi::GRANULARITY_PAIR;
+    /// What has to change for this configuration: all of it that can fail.
+    pub(crate) fn prepare(&self, config: &Config) -> Result<Prepared> {
+        let is_wanted = config.granularity == uapi::GRANULARITY_PAIR;
         if is_wanted == self.pairs.with(Option::is_some) {
-            return Ok(());
+            return Ok(Prepared(None));
         }
-        let new = if is_wanted { Some(Pairs::new()?) } else { None };
-        self.pairs.replace(new)
+        let pairs = is_wanted.then(Pairs::new).transpose()?;
+        Ok(Prepared(Some(Arc::new(pairs, GFP_KERNEL)?)))
+    }
+
+    /// Keeps pairs if the configuration says so, else none.
+    pub(crate) fn follow(&self, prepared: Prepared) {
+        if let Prepared(Some(pairs)) = prepared {
+            self.pairs.set(pairs);
+        }
     }
 
     /// Chooses for a new connection, which may be that of a tunnel (`is_of_kernel`).

@@ -309,14 +309,17 @@ impl Do for PolicyReplace {
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         let portid = request.portid();
-        if request.flag(uapi::A_POLICIES_BEGIN) {
-            instance.begin_policies(portid)?;
-        }
-        let staged = request.nests(uapi::A_POLICIES_POLICY, &attrs::POLICY_ADD, |attrs| {
+        let begun = match request.flag(uapi::A_POLICIES_BEGIN) {
+            true => instance.begin_policies(portid),
+            false => Ok(()),
+        };
+        let stage = |attrs: &Attrs<'_>| {
             let (selector, to, is_strict) = policy(attrs)?;
             let staged = instance.stage_policy(portid, selector, to, is_strict);
             staged.map_err(|why| explain(attrs, why))
-        });
+        };
+        let staged =
+            begun.and_then(|()| request.nests(uapi::A_POLICIES_POLICY, &attrs::POLICY_ADD, stage));
         let done = match staged {
             Ok(()) if request.flag(uapi::A_POLICIES_MORE) => Ok(()),
             Ok(()) => instance.commit_policies(portid),

@@ -329,11 +329,12 @@ impl Instance {
             }
             self.check_numbers(&new, tell)?;
         }
-        self.config.replace(new)?;
         let router = (*guard).as_ref();
-        if let Some(Err(e)) = router.map(|router| router.path().chooser.follow_config()) {
-            self.config.replace(old)?;
-            return Err(e);
+        let prepared = router.map(|router| router.path().chooser.prepare(&new));
+        let prepared = prepared.transpose()?;
+        self.config.replace(new)?;
+        if let (Some(router), Some(prepared)) = (router, prepared) {
+            router.path().chooser.follow(prepared);
         }
         if new != old {
             mwb_event::configured(&self.net, &new);

@@ -50,7 +50,10 @@ use crate::{
         work::Task, //
     }, //
 };
-use kernel::sync::Arc;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 /// Every packet of a tracked connection counts once as one of the first three.
 pub(crate) const HITS: usize = 0;
@@ -83,23 +86,25 @@ pub(crate) struct Path {
 
 impl Prerouting for Path {
     #[inline]
-    fn incoming(&self, net: &Net, packet: &mut Incoming<'_>) {
+    fn incoming(&self, net: &Net, packet: &mut Incoming<'_>) -> Verdict {
         let Some((ct, info)) = packet.conntrack() else {
-            return;
+            return Verdict::Accept;
         };
         let mark = ct.mark() & self.marks.mask();
         let bridged = packet.bridged();
         if mark == 0 {
             if is_first(packet, ct, info) && bridged != Bridged::Through && is_fair_game(packet) {
-                self.first_incoming(net, packet, ct, bridged);
-            } else {
-                self.stats.count::<ALONE>();
+                // Without memory for a lookup it might go by another line than it should, and with it all that
+                // follow. It is sent again.
+                let placed = self.first_incoming(net, packet, ct, bridged);
+                return placed.map_or_else(Verdict::Drop, |()| Verdict::Accept);
             }
-            return;
+            self.stats.count::<ALONE>();
+            return Verdict::Accept;
         }
         if bridged == Bridged::Through {
             self.stats.count::<ALONE>();
-            return;
+            return Verdict::Accept;
         }
 
         // Without its mark it would take the default route of main, whatever else it is.
@@ -111,18 +116,18 @@ impl Prerouting for Path {
             || bridged == Bridged::Routed
         {
             self.stats.count::<ALONE>();
-            return;
+            return Verdict::Accept;
         }
         let key = key_of(packet);
         match self.entries.take(net, ct, info.dir(), key, packet) {
             Found::Hit => {
                 self.stats.count::<HITS>();
-                return;
+                return Verdict::Accept;
             }
             Found::Local => {
                 self.stats.count::<HITS>();
                 self.unmark(packet);
-                return;
+                return Verdict::Accept;
             }
             Found::Obsolete => self.stats.count::<OBSOLETE>(),
             Found::Miss => {}
@@ -132,8 +137,10 @@ impl Prerouting for Path {
             self.stats.count::<ALONE>();
         } else {
             self.stats.count::<LOOKUPS>();
-            self.look_up(net, packet, ct, info.dir(), key);
+            // The stack repeats a lookup that failed, and knows what to say of it.
+            _ = self.look_up(net, packet, ct, info.dir(), key);
         }
+        Verdict::Accept
     }
 }
 
@@ -228,7 +235,13 @@ impl Path {
 
     /// The first packet of a connection that comes in: is it ours, and whose is it?
     #[cold]
-    fn first_incoming(&self, net: &Net, packet: &mut Incoming<'_>, ct: &Conn, bridged: Bridged) {
+    fn first_incoming(
+        &self,
+        net: &Net,
+        packet: &mut Incoming<'_>,
+        ct: &Conn,
+        bridged: Bridged,
+    ) -> Result {
         let mut by_user = packet.mark() & self.marks.mask();
         if by_user != 0 && !self.wans.is_routed(self.marks.id(by_user)) {
             // A rule of the user's own has chosen what cannot be.
@@ -238,7 +251,7 @@ impl Path {
         let first = if ct.is_expected() && by_user == 0 {
             First::Other
         } else {
-            self.classify(net, packet)
+            self.classify(net, packet)?
         };
         // The stack repeats a lookup that failed, and knows what to say of it.
         packet.drop_dst();
@@ -257,11 +270,11 @@ impl Path {
             (Choice::Main | Choice::LastResort, _) => {
                 self.stats.count::<NOT_BALANCED>();
                 self.stats.count::<ALONE>();
-                return;
+                return Ok(());
             }
             (Choice::Nowhere, _) => {
                 self.refuse(packet);
-                return;
+                return Ok(());
             }
         };
         let is_marked_only = packet.has_ip_options() || bridged == Bridged::Routed;
@@ -272,20 +285,20 @@ impl Path {
         }
         self.assign(packet, ct, mark);
         let oif = if is_marked_only {
-            let oif = packet.route().map(|dst| dst.oif());
+            let oif = packet.route()?.map(|dst| dst.oif());
             packet.drop_dst();
             oif
         } else {
-            self.look_up(net, packet, ct, Dir::Orig, key_of(packet))
+            self.look_up(net, packet, ct, Dir::Orig, key_of(packet))?
         };
         if let First::Inbound(_) = first {
             // Whoever calls from outside has no say in where others are placed.
             self.stats.count::<INBOUND>();
-            return;
+            return Ok(());
         }
         if let Choice::LastResort = choice {
             self.stats.count::<NOT_BALANCED>();
-            return;
+            return Ok(());
         }
         // A route that is more specific than a default has the last word.
         let other = oif.and_then(|oif| self.wans.by_ifindex(oif));
@@ -294,10 +307,11 @@ impl Path {
         if other.is_some() {
             self.assign(packet, ct, mark);
             if !is_marked_only {
-                self.look_up(net, packet, ct, Dir::Orig, key_of(packet));
+                self.look_up(net, packet, ct, Dir::Orig, key_of(packet))?;
             }
         }
         self.placed(mark);
+        Ok(())
     }
 
     /// The first packet of a connection of the router's own, whose route leads through the WAN `at`.
@@ -368,31 +382,32 @@ impl Path {
     }
 
     /// Where a connection goes without us.
-    fn classify(&self, net: &Net, packet: &mut Incoming<'_>) -> First {
+    fn classify(&self, net: &Net, packet: &mut Incoming<'_>) -> Result<First> {
         let iif = packet.iif();
         // Also if it has no routes: better no answer than one by another line, with the address of this one.
         let from = self.wans.by_ifindex(iif.ifindex());
-        let mut route = packet.route();
+        let mut route = packet.route()?;
         if let (None, Some(id)) = (&route, from.filter(|_| iif.checks_mark())) {
             // The source may be valid only for what has the mark of the WAN.
             let mark = packet.mark();
             packet.set_mark(mark & !self.marks.mask() | self.marks.of(id));
-            route = packet.route();
+            let found = packet.route();
             packet.set_mark(mark);
+            route = found?;
         }
         let Some(dst) = route else {
-            return First::Other;
+            return Ok(First::Other);
         };
         if let Some(at) = self.wans.by_ifindex(dst.oif()).filter(|_| dst.is_unicast()) {
             if packet.is_to_be_wrapped(net) {
-                return First::Other;
+                return Ok(First::Other);
             }
-            return First::Outbound(at);
+            return Ok(First::Outbound(at));
         }
         if !dst.is_unicast() && !dst.is_local() {
-            return First::Other;
+            return Ok(First::Other);
         }
-        from.map_or(First::Other, First::Inbound)
+        Ok(from.map_or(First::Other, First::Inbound))
     }
 
     fn choose(
@@ -445,19 +460,19 @@ impl Path {
         ct: &Conn,
         dir: Dir,
         key: Key,
-    ) -> Option<u32> {
+    ) -> Result<Option<u32>> {
         let genid = net.genid_ipv4();
-        match packet.route() {
+        match packet.route()? {
             Some(dst) if dst.is_unicast() || dst.is_local() => {
                 self.entries.keep(net, ct, dir, key, &dst, genid);
                 if dst.is_local() {
                     self.unmark(packet);
                 }
-                Some(dst.oif())
+                Ok(Some(dst.oif()))
             }
             _ => {
                 packet.drop_dst();
-                None
+                Ok(None)
             }
         }
     }

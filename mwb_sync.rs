@@ -391,10 +391,11 @@ impl Sync {
         let mut desired = KVVec::with_capacity(known.actual.len(), GFP_KERNEL_ACCOUNT)?;
         mwb_route::desired(&inputs, |object| desired.push(object, GFP_KERNEL_ACCOUNT))?;
         sort(&mut desired);
-        let failed = self.apply(&mut desk.client, &known.actual, &desired)?;
+        let mut is_short = false;
+        let failed = self.apply(&mut desk.client, &known.actual, &desired, &mut is_short)?;
 
         self.announce(&config, &states, &When::After { failed: &failed })?;
-        if !failed.is_empty() {
+        if is_short || !failed.is_empty() {
             return Err(EAGAIN);
         }
         desk.known = Some(Known {
@@ -416,7 +417,7 @@ impl Sync {
             let cleared = desk
                 .client
                 .ours()
-                .and_then(|actual| self.apply(&mut desk.client, &actual, &[]));
+                .and_then(|actual| self.apply(&mut desk.client, &actual, &[], &mut false));
             if cleared.is_ok() {
                 return;
             }
@@ -614,12 +615,14 @@ impl Sync {
         Ok(())
     }
 
-    /// Brings what is to `desired`. Returns the tables that lack a route.
+    /// Brings what is to `desired`. Returns the tables that lack a route; `is_short` when something else was not
+    /// added for want of memory.
     fn apply(
         &self,
         client: &mut Client,
         actual: &[Object],
         desired: &[Object],
+        is_short: &mut bool,
     ) -> Result<KVec<u32>> {
         let mut failed = KVec::new();
         for (op, object) in mwb_route::difference(actual, desired) {
@@ -636,7 +639,7 @@ impl Sync {
                 (Err(_), Op::Add, Object::Route(route)) if route.is_default() => {
                     failed.push(route.table, GFP_KERNEL)?
                 }
-                (Err(_), Op::Add, Object::Route(_)) => {}
+                (Err(e), Op::Add, Object::Route(_)) => *is_short |= e == ENOMEM || e == ENOBUFS,
                 (Err(e), Op::Add, Object::Rule(_)) => return Err(e),
             }
         }

@@ -616,8 +616,8 @@ impl Answer {
 /// The family that notices are of, while it is registered.
 static FAMILY: AtomicPtr<bindings::genl_family> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Sends a message, which `fill` writes, to whoever listens to a group of the family, given by its number;
-/// to nobody without memory. May sleep.
+/// Sends a message, which `fill` writes, to whoever listens to a group of the family, given by its number.
+/// Without memory they learn that something was lost. May sleep.
 pub(crate) fn notify(net: &Net, group: usize, cmd: u8, fill: impl FnOnce(&mut Answer) -> Result) {
     notify_of(net, group, cmd, 512, fill);
 }
@@ -637,10 +637,10 @@ pub(crate) fn notify_of(
     let group = group as c_uint;
     // SAFETY: The family is registered, or was: its memory is the module's, and outlives every instance.
     unsafe {
-        let skb = bindings::mwb_helper_genl_notice_new(family, net.as_ptr(), group, room);
-        if skb.is_null() {
+        if !bindings::mwb_helper_genl_has_listeners(family, net.as_ptr(), group) {
             return;
         }
+        let skb = bindings::mwb_helper_genlmsg_new(room);
         let hdr = bindings::mwb_helper_genl_notice_put(skb, family, cmd);
         let filled = NonNull::new(hdr).is_some_and(|hdr| {
             let mut answer = Answer { skb, hdr };
@@ -652,6 +652,7 @@ pub(crate) fn notify_of(
             bindings::mwb_helper_genl_notice_send(family, net.as_ptr(), skb, group);
         } else {
             bindings::mwb_helper_nlmsg_free(skb);
+            bindings::mwb_helper_genl_notice_lost(family, net.as_ptr(), group);
         }
     }
 }

@@ -139,13 +139,20 @@ bool mwb_helper_sk_is_kernel(const struct sock *sk)
 /* What a lookup notes down in the packet. */
 #define MWB_IPSKB_LOOKUP (IPSKB_DOREDIRECT | IPSKB_MULTIPATH)
 
-/* As ip_rcv_finish() does it, also when it is not the first lookup. 0 or a drop reason. */
+/* As ip_rcv_finish() does it, also when it is not the first lookup. 0, -ENOMEM, or another error: no route. */
 int mwb_helper_route_input(struct sk_buff *skb, struct net_device *dev)
 {
 	const struct iphdr *iph = ip_hdr(skb);
 
 	IPCB(skb)->flags &= ~MWB_IPSKB_LOOKUP;
-	return ip_route_input_noref(skb, iph->daddr, iph->saddr, ip4h_dscp(iph), dev);
+	switch (ip_route_input_noref(skb, iph->daddr, iph->saddr, ip4h_dscp(iph), dev)) {
+	case SKB_NOT_DROPPED_YET:
+		return 0;
+	case SKB_DROP_REASON_NOMEM:
+		return -ENOMEM;
+	default:
+		return -EHOSTUNREACH;
+	}
 }
 
 /* Soon, also where the kernel is lazy: a slot waits for it. */
@@ -944,23 +951,29 @@ void mwb_helper_genlmsg_cancel(struct sk_buff *skb, void *hdr)
 }
 
 /* NULL when nobody listens, or there is no memory. */
-struct sk_buff *mwb_helper_genl_notice_new(const struct genl_family *family, struct net *net,
-					   unsigned int group, size_t payload)
+bool mwb_helper_genl_has_listeners(const struct genl_family *family, struct net *net,
+				   unsigned int group)
 {
-	if (!genl_has_listeners(family, net, group))
-		return NULL;
-	return genlmsg_new(payload, GFP_KERNEL);
+	return genl_has_listeners(family, net, group);
 }
 
+/* NULL also without an skb. */
 void *mwb_helper_genl_notice_put(struct sk_buff *skb, const struct genl_family *family, u8 cmd)
 {
-	return genlmsg_put(skb, 0, 0, family, 0, cmd);
+	return skb ? genlmsg_put(skb, 0, 0, family, 0, cmd) : NULL;
 }
 
 void mwb_helper_genl_notice_send(const struct genl_family *family, struct net *net,
 				 struct sk_buff *skb, unsigned int group)
 {
 	genlmsg_multicast_netns(family, net, skb, 0, group, GFP_KERNEL);
+}
+
+/* Whoever listens finds ENOBUFS, as if the message had not fitted into his buffer. */
+void mwb_helper_genl_notice_lost(const struct genl_family *family, struct net *net,
+				 unsigned int group)
+{
+	genl_set_err(family, net, 0, group, -ENOBUFS);
 }
 
 int mwb_helper_genlmsg_reply(struct sk_buff *skb, struct genl_info *info)

@@ -160,11 +160,13 @@ int mwb_helper_skb_len(const struct sk_buff *skb);
 struct sk_buff *mwb_helper_genlmsg_new(size_t payload);
 void mwb_helper_genlmsg_end(struct sk_buff *skb, void *hdr);
 void mwb_helper_genlmsg_cancel(struct sk_buff *skb, void *hdr);
-struct sk_buff *mwb_helper_genl_notice_new(const struct genl_family *family, struct net *net,
-					   unsigned int group, size_t payload);
+bool mwb_helper_genl_has_listeners(const struct genl_family *family, struct net *net,
+				   unsigned int group);
 void *mwb_helper_genl_notice_put(struct sk_buff *skb, const struct genl_family *family, u8 cmd);
 void mwb_helper_genl_notice_send(const struct genl_family *family, struct net *net,
 				 struct sk_buff *skb, unsigned int group);
+void mwb_helper_genl_notice_lost(const struct genl_family *family, struct net *net,
+				 unsigned int group);
 int mwb_helper_genlmsg_reply(struct sk_buff *skb, struct genl_info *info);
 void mwb_helper_nlmsg_free(struct sk_buff *skb);
 int mwb_helper_nla_put_u64(struct sk_buff *skb, int attr, u64 value, int pad);

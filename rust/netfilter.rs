@@ -53,7 +53,7 @@ impl Verdict {
 /// A function on the path of packets that come in.
 pub(crate) trait Prerouting: Send + Sync + 'static {
     /// Sees every IPv4 packet that comes in through a device of the namespace. Runs in softirq, under RCU.
-    fn incoming(&self, net: &Net, packet: &mut Incoming<'_>);
+    fn incoming(&self, net: &Net, packet: &mut Incoming<'_>) -> Verdict;
 }
 
 /// A function on the path of packets that the router itself sends.
@@ -145,8 +145,7 @@ impl<T: Prerouting> Registration<T> {
                 Net::from_ptr((*state).net),
             )
         };
-        data.incoming(net, &mut packet);
-        bindings::NF_ACCEPT
+        data.incoming(net, &mut packet).raw()
     }
 }
 

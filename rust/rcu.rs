@@ -52,12 +52,16 @@ impl<T: Send + Sync> Shared<T> {
 
     /// Replaces the value, and waits until nobody reads the old one. ENOMEM changes nothing.
     pub(crate) fn replace(&self, value: T) -> Result {
-        let new = Arc::new(value, GFP_KERNEL)?.into_raw();
-        let old = self.0.swap(new.cast_mut(), AcqRel);
+        self.set(Arc::new(value, GFP_KERNEL)?);
+        Ok(())
+    }
+
+    /// The same, which cannot fail any more.
+    pub(crate) fn set(&self, value: Arc<T>) {
+        let old = self.0.swap(value.into_raw().cast_mut(), AcqRel);
         rcu::synchronize_rcu();
         // SAFETY: By the type invariant; nobody can come by the old value, and who had has a reference.
         drop(unsafe { Arc::from_raw(old) });
-        Ok(())
     }
 }
 

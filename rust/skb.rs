@@ -256,17 +256,19 @@ impl<'a> Incoming<'a> {
     }
 
     /// Looks its route up, as the stack would, with the mark that it has. None when there is no route
-    /// for it; then the packet has no dst.
-    pub(crate) fn route(&mut self) -> Option<Dst<'a>> {
+    /// for it, ENOMEM when there may be one; then the packet has no dst.
+    pub(crate) fn route(&mut self) -> Result<Option<Dst<'a>>> {
         self.drop_dst();
         // SAFETY: By the type invariants this is what `ip_rcv_finish()` would call with.
-        let reason =
-            unsafe { bindings::mwb_helper_route_input(self.skb.skb.as_ptr(), self.iif.as_ptr()) };
-        if reason != 0 {
-            return None;
+        let found = to_result(unsafe {
+            bindings::mwb_helper_route_input(self.skb.skb.as_ptr(), self.iif.as_ptr())
+        });
+        match found {
+            // SAFETY: The lookup has set it.
+            Ok(()) => Ok(unsafe { self.ipv4_dst() }),
+            Err(ENOMEM) => Err(ENOMEM),
+            Err(_) => Ok(None),
         }
-        // SAFETY: The lookup has set it.
-        unsafe { self.ipv4_dst() }
     }
 }
 
