@@ -77,16 +77,25 @@ static int family, group;
 
 /* -- what is wrong ----------------------------------------------------------------------------------- */
 
+#define ENOUGH 200
+
+/* The message that is looked at. */
 static const void *shown;
 static size_t shown_len;
 
 __attribute__((format(printf, 1, 2))) static void fault(const char *format, ...)
 {
+	/* A few of each kind are enough. */
+	static struct { const char *format; int count; } kinds[64];
 	char text[2048];
 	va_list args;
-	int at;
+	int at = 0;
 
-	if (__atomic_add_fetch(&all->faults, 1, __ATOMIC_RELAXED) > 20)
+	__atomic_add_fetch(&all->faults, 1, __ATOMIC_RELAXED);
+	while (kinds[at].format && kinds[at].format != format)
+		at++;
+	kinds[at].format = format;
+	if (kinds[at].count++ > 2)
 		return;
 	va_start(args, format);
 	at = vsnprintf(text, 512, format, args);
@@ -232,7 +241,7 @@ static uint64_t number(const struct attr *a)
 	if (!strcmp(a->name, "mark-mask"))
 		return ANY(masks);
 	if (!strcmp(a->name, "pref"))
-		return below(500);
+		return below(100);
 	if (!strcmp(a->name, "weight") || span >= UINT32_MAX)
 		return a->min + (one_in(5) ? chance() % (span ?: 1) : chance() % 1000000 % (span ?: 1));
 	return a->min + (one_in(8) ? (one_in(2) ? span : 0) : chance() % (span + 1));
@@ -413,7 +422,9 @@ static void set_of(const struct set *set, const uint8_t *list, bool is_sane, int
 		odd(set, 1 + below(set->count), depth);
 }
 
-static uint32_t sequence;
+/* Of what is sent by chance, and of what depends on the state as well: the former shall be the same again. */
+static uint32_t sequences[2];
+static bool by_chance;
 
 static struct nlmsghdr *head(int type, int flags)
 {
@@ -422,7 +433,7 @@ static struct nlmsghdr *head(int type, int flags)
 	must(h, "no room for a message");
 	h->nlmsg_type = type;
 	h->nlmsg_flags = flags;
-	h->nlmsg_seq = ++sequence;
+	h->nlmsg_seq = ++sequences[by_chance] << 1 | by_chance;
 	return h;
 }
 
@@ -463,7 +474,9 @@ static struct nlmsghdr *message(int cmd, bool is_sane)
 
 	genl(cmd);
 	about.number = below(DEVICES);
-	if (!is_dump || !is_sane)
+	if (cmd == MWB_CMD_POLICY_DEL && is_sane && one_in(2))
+		sane(&sets[op->set], MWB_A_POLICY_PREF, true, 0);
+	else if (!is_dump || !is_sane)
 		set_of(&sets[op->set], op->request, is_sane, 0);
 	finish(h);
 	if (is_sane)
@@ -493,7 +506,7 @@ static struct nlmsghdr *message(int cmd, bool is_sane)
 
 struct want {
 	uint32_t seq;
-	int cmd, answers;
+	int cmd, answers, objects;
 	bool is_ours, is_nobodys, is_dump, must_answer;
 };
 
@@ -503,7 +516,7 @@ struct sock {
 	struct want want[512];
 };
 
-static int last_changes;	/* how many requests that change something were granted since this was 0 */
+static int last_changes;	/* how many requests that change something were granted, or may be, since it was 0 */
 
 /* The messages that the kernel finds in what is sent, as it goes about that. */
 static void expect(struct sock *s, const uint8_t *p, size_t len, bool is_nobodys)
@@ -650,7 +663,7 @@ static bool explains(const uint8_t *p, size_t len)
 	return is_told;
 }
 
-static void outcome(struct sock *s, const struct nlmsghdr *h, struct want *w)
+static void outcome(const struct nlmsghdr *h, struct want *w)
 {
 	const uint8_t *data = NLMSG_DATA(h);
 	size_t head = h->nlmsg_type == NLMSG_DONE ? 4 : 4 + NLMSG_HDRLEN, len = h->nlmsg_len - NLMSG_HDRLEN;
@@ -668,6 +681,8 @@ static void outcome(struct sock *s, const struct nlmsghdr *h, struct want *w)
 		fault("%s: error %d", op->name ?: "something else", error);
 	if (!w->is_ours)
 		return;
+	if (!w->is_dump && w->objects != (!error && op->reply[0]))
+		fault("%s: %d objects with error %d", op->name, w->objects, error);
 	__atomic_add_fetch(error ? &all->refused[w->cmd] : &all->ok[w->cmd], 1, __ATOMIC_RELAXED);
 	if (op->is_admin && !error) {
 		last_changes++;
@@ -679,7 +694,6 @@ static void outcome(struct sock *s, const struct nlmsghdr *h, struct want *w)
 		explains(data + head, has_more ? len - head : 0);
 	else if (!explains(data + head, has_more ? len - head : 0))
 		fault("%s: %s, and nothing else is said", op->name, strerrorname_np(error));
-	(void)s;
 }
 
 static void judge(struct sock *s, const struct nlmsghdr *h)
@@ -697,13 +711,14 @@ static void judge(struct sock *s, const struct nlmsghdr *h)
 	if (!w) {
 		fault("an answer to nothing, number %u", h->nlmsg_seq);
 	} else if (h->nlmsg_type == NLMSG_ERROR || h->nlmsg_type == NLMSG_DONE) {
-		outcome(s, h, w);
+		outcome(h, w);
 	} else if (h->nlmsg_type != family || !w->is_ours) {
 		fault("an answer of type %u", h->nlmsg_type);
 	} else {
 		if (h->nlmsg_flags & NLM_F_DUMP_INTR)
 			all->interrupted++;
 		all->parts++;
+		w->objects++;
 		told(h, w->cmd);
 	}
 }
@@ -744,6 +759,9 @@ static void drain(struct sock *s)
 		if (!w->answers && w->must_answer)
 			fault("no answer to number %u, a %s of %s", w->seq, w->is_dump ? "dump" : "request",
 			      ops[w->cmd].name ?: "something else");
+		/* One that asked for no answer gets none when it is granted. */
+		if (!w->answers && ops[w->cmd].is_admin)
+			last_changes++;
 	}
 	s->count = 0;
 }
@@ -763,10 +781,12 @@ static void notice(struct sock *s, const struct nlmsghdr *h)
 static void open_socket(struct sock *s)
 {
 	static const int options[] = { NETLINK_CAP_ACK, NETLINK_EXT_ACK };
+	struct sockaddr_nl any = { .nl_family = AF_NETLINK };
 	int one = 1, size = 16 << 20;
 
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
-	must(s->fd >= 0, "socket");
+	/* Bound, or it gets no notices before it has sent something. */
+	must(s->fd >= 0 && !bind(s->fd, (struct sockaddr *)&any, sizeof(any)), "socket");
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		must(!setsockopt(s->fd, SOL_NETLINK, options[i], &one, sizeof(one)), "netlink option");
 	must(!setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)), "receive buffer");
@@ -1084,6 +1104,7 @@ static void batch(struct sock *socks, int sockets, struct sock *checker)
 	if (is_checked)
 		before = picture(checker);
 	used = 0;
+	by_chance = true;
 	while (messages-- && used < sizeof(out) / 4) {
 		struct nlmsghdr *h = message(any_op(), !has_refusals_only && !one_in(4));
 
@@ -1091,6 +1112,7 @@ static void batch(struct sock *socks, int sockets, struct sock *checker)
 		if ((!messages || used >= sizeof(out) / 4) && one_in(12))
 			h->nlmsg_len = one_in(2) ? below(h->nlmsg_len + 1) : h->nlmsg_len + below(100);
 	}
+	by_chance = false;
 	all->hash = fold(all->hash, out, used);
 	expect(s, out, used, is_nobodys);
 	last_changes = 0;
@@ -1132,7 +1154,7 @@ static void run(uint64_t start, long messages)
 	for (int i = 0; i < 4; i++)
 		open_socket(&socks[i]);
 	listen_to(listener);
-	while (sent < messages && all->faults < 20) {
+	while (sent < messages && all->faults < ENOUGH) {
 		before = all->sent;
 		batch(socks, 3, checker);
 		sent += is_alone ? all->sent - before : 12;
@@ -1203,7 +1225,7 @@ static void many(long messages)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (int i = 0; i < NAMESPACES; i++)
 		pids[i] = namespace(chance(), messages / 4);
-	while (all->sent < messages && all->faults < 20) {
+	while (all->sent < messages && all->faults < ENOUGH) {
 		int i = 1 + below(NAMESPACES - 1);
 		pid_t ended;
 
