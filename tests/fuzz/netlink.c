@@ -603,7 +603,8 @@ static void look(const struct set *set, const uint8_t *list, const uint8_t *p, s
 				fault("%s: %s has %zu bytes", set->name, a->name, size);
 			else if (value < a->min || value > a->max)
 				fault("%s: %s is out of range: %llu", set->name, a->name, (unsigned long long)value);
-			if (a->kind == U64 && is_secret(value))
+			/* Any time could be an address of a User-Mode kernel. */
+			if (a->kind == U64 && is_secret(value) && !(low && strstr(a->name, "-ns")))
 				fault("%s: %s looks like an address: %llx", set->name, a->name, (unsigned long long)value);
 			break;
 		case STRING:
@@ -1289,7 +1290,7 @@ int main(int argc, char **argv)
 		if (!ops[i].is_do && !ops[i].is_dump)
 			continue;
 		printf("# %s: %ld granted, %ld refused\n", ops[i].name, all->ok[i], all->refused[i]);
-		if (messages >= 5000 && (!all->ok[i] || !all->refused[i]))
+		if (messages >= 30000 && (!all->ok[i] || !all->refused[i]))
 			fault("%s was never granted, or never refused", ops[i].name);
 	}
 	printf("# %ld messages, seed %llu, hash %016llx: %ld objects told, %ld notices, %ld dumps overtaken, %ld comparisons",
