@@ -727,20 +727,15 @@ static void judge(struct sock *s, const struct nlmsghdr *h)
 	}
 }
 
-static _Alignas(8) uint8_t in[1 << 20];
+/* Most of a dump's part. */
+#define PART (36 << 10)
+#define PARTS 32
+static _Alignas(8) uint8_t in[PARTS][PART];
 
-/* Calls `f` for each message of the next datagram; false if there is none. */
-static bool receive(struct sock *s, int flags, void (*f)(struct sock *, const struct nlmsghdr *))
+static void take(struct sock *s, const void *datagram, ssize_t len, void (*f)(struct sock *, const struct nlmsghdr *))
 {
-	ssize_t len = recv(s->fd, in, sizeof(in), MSG_DONTWAIT | flags);
-	const struct nlmsghdr *h = (const void *)in;
+	const struct nlmsghdr *h = datagram;
 
-	if (len < 0 && errno == ENOBUFS && s->is_open_ended)
-		return true;
-	if (len < 0) {
-		must(errno == EAGAIN, "recv");
-		return false;
-	}
 	for (; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
 		shown = h;
 		shown_len = h->nlmsg_len;
@@ -749,13 +744,38 @@ static bool receive(struct sock *s, int flags, void (*f)(struct sock *, const st
 	shown_len = 0;
 	if (len)
 		fault("%zd bytes after the last message", len);
-	return true;
+}
+
+/*
+ * Calls `f` for each message of so many datagrams, if they are there; false if there are no more. In one system
+ * call, for those are what takes long.
+ */
+static bool receive(struct sock *s, int most, void (*f)(struct sock *, const struct nlmsghdr *))
+{
+	struct mmsghdr parts[PARTS] = { 0 };
+	struct iovec rooms[PARTS];
+	int count;
+
+	for (int i = 0; i < PARTS; i++) {
+		rooms[i] = (struct iovec){ in[i], PART };
+		parts[i].msg_hdr.msg_iov = &rooms[i];
+		parts[i].msg_hdr.msg_iovlen = 1;
+	}
+	count = recvmmsg(s->fd, parts, most, MSG_DONTWAIT, NULL);
+	if (count < 0 && errno == ENOBUFS && s->is_open_ended)
+		return true;
+	must(count > 0 || errno == EAGAIN, "recvmmsg");
+	for (int i = 0; i < count; i++) {
+		must(!(parts[i].msg_hdr.msg_flags & MSG_TRUNC), "a datagram of that size");
+		take(s, in[i], parts[i].msg_len, f);
+	}
+	return count == most;
 }
 
 /* Reads all that there is. The kernel answers while one sends and reads, so nothing follows later. */
 static void drain(struct sock *s)
 {
-	while (receive(s, 0, judge))
+	while (receive(s, PARTS, judge))
 		;
 	for (int i = 0; i < s->count; i++) {
 		struct want *w = &s->want[i];
@@ -827,7 +847,7 @@ static const struct nlattr *find(const void *attrs, size_t len, int type)
 static void resolve(void)
 {
 	const struct nlattr *nla, *groups;
-	struct nlmsghdr *h, *answer = (void *)in;
+	struct nlmsghdr *h, *answer = (void *)in[0];
 	struct sock s = { 0 };
 	size_t len;
 
@@ -838,11 +858,11 @@ static void resolve(void)
 	text(CTRL_ATTR_FAMILY_NAME, "mwb");
 	finish(h);
 	post(&s);
-	must(recv(s.fd, in, sizeof(in), 0) > (ssize_t)NLMSG_LENGTH(GENL_HDRLEN), "recv");
+	must(recv(s.fd, in[0], PART, 0) > (ssize_t)NLMSG_LENGTH(GENL_HDRLEN), "recv");
 	close(s.fd);
 	must(answer->nlmsg_type == GENL_ID_CTRL, "no family mwb");
 	len = answer->nlmsg_len - NLMSG_LENGTH(GENL_HDRLEN);
-	h = (void *)(in + NLMSG_LENGTH(GENL_HDRLEN));
+	h = (void *)(in[0] + NLMSG_LENGTH(GENL_HDRLEN));
 	nla = find(h, len, CTRL_ATTR_FAMILY_ID);
 	groups = find(h, len, CTRL_ATTR_MCAST_GROUPS);
 	must(nla && groups, "no numbers");
@@ -1001,7 +1021,7 @@ static uint64_t picture(struct sock *s)
 		genl(cmds[i]);
 		finish(h);
 		post(s);
-		while (receive(s, 0, add_to_picture))
+		while (receive(s, PARTS, add_to_picture))
 			;
 	}
 	return configured;
@@ -1093,13 +1113,13 @@ static void batch(struct sock *socks, int sockets, struct sock *checker)
 {
 	struct sock *s = &socks[below(sockets)];
 	bool is_nobodys = one_in(30), is_checked = is_alone && one_in(6), is_odd = one_in(3);
-	int messages = 1 + below(is_checked ? 4 : 24);
+	int messages = 1 + below(is_checked ? 4 : 48);
 	uint64_t before = 0, after;
 	static uint8_t kept[512];
 	size_t sent;
 
 	/* What an earlier one has left is read on, and nothing is asked of a socket that could be full. */
-	if (s->count && (is_checked || s->count > 64 || one_in(2)))
+	if (s->count && (is_checked || s->count > 200 || one_in(2)))
 		drain(s);
 	if (one_in(60))
 		disturb();
@@ -1143,13 +1163,13 @@ static void batch(struct sock *socks, int sockets, struct sock *checker)
 	switch (below(12)) {
 	case 0:		/* left with what there is to read, dumps in their middle */
 		if (one_in(2))
-			receive(s, 0, judge);
+			receive(s, 1, judge);
 		close(s->fd);
 		open_socket(s);
 		break;
 	case 1:
 	case 2:		/* read on later */
-		receive(s, 0, judge);
+		receive(s, 1, judge);
 		break;
 	default:
 		drain(s);
@@ -1171,8 +1191,8 @@ static void run(uint64_t start, long messages)
 	while (sent < messages && all->faults < ENOUGH) {
 		before = all->sent;
 		batch(socks, 3, checker);
-		sent += is_alone ? all->sent - before : 12;
-		while (receive(listener, 0, notice))
+		sent += is_alone ? all->sent - before : 20;
+		while (receive(listener, PARTS, notice))
 			;
 	}
 	for (int i = 0; i < 3; i++)
