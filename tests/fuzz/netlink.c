@@ -404,7 +404,7 @@ static void set_of(const struct set *set, const uint8_t *list, bool is_sane, int
 		else if (!strcmp(name, "id") || !strcmp(name, "strict") || !strcmp(name, "iif"))
 			is_there = one_in(6);
 		else if (!strcmp(name, "mark-mask") || !strcmp(name, "rule-pref") || !strcmp(name, "table-base"))
-			is_there = one_in(12);
+			is_there = one_in(60);	/* takes a look at all rules and routes */
 		else if (!strcmp(set->name, "policy") && !strncmp(name, "src", 3))
 			is_there = about.src;
 		else if (!strcmp(set->name, "policy") && !strncmp(name, "dst", 3))
