@@ -1112,7 +1112,7 @@ static void disturb(void)
 static void batch(struct sock *socks, int sockets, struct sock *checker)
 {
 	struct sock *s = &socks[below(sockets)];
-	bool is_nobodys = one_in(30), is_checked = is_alone && one_in(6), is_odd = one_in(3);
+	bool is_nobodys = one_in(30), is_checked = is_alone && one_in(3), is_odd = one_in(3);
 	int messages = 1 + below(is_checked ? 4 : 48);
 	uint64_t before = 0, after;
 	static uint8_t kept[512];
