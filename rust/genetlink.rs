@@ -139,6 +139,9 @@ pub(crate) trait Dump {
     /// What a dump holds from its first message to its last.
     type Held: Send;
 
+    /// Why that may be EBUSY.
+    const BUSY: &'static CStr = c"too many read at the moment";
+
     /// Takes hold of it, for a reader who may or may not administer the namespace.
     fn hold(instance: &Self::Instance, is_admin: bool) -> Result<Self::Held>;
 
@@ -232,7 +235,14 @@ unsafe extern "C" fn start<D: Dump>(cb: *mut bindings::netlink_callback) -> c_in
             progress::<D>(cb).write(Progress { after: 0, held });
             0
         },
-        Err(e) => e.to_errno(),
+        Err(e) => {
+            if e == EBUSY {
+                let (why, none) = (D::BUSY.as_char_ptr(), core::ptr::null());
+                // SAFETY: `cb` is valid, its extended ack is NULL or valid, and the sentence is static.
+                unsafe { bindings::mwb_helper_set_err((*cb).extack, why, none) };
+            }
+            e.to_errno()
+        }
     }
 }
 
