@@ -95,18 +95,25 @@ impl Path {
     /// Does with every connection as `fate` says. May sleep.
     fn decide(&self, fate: impl Fn(&Conn) -> Fate) {
         let net = self.entries.net();
-        let to_end = Cell::new(0usize);
+        // Whether there are any that end, and of how many somebody is told.
+        let (is_any, to_tell) = (Cell::new(false), Cell::new(0usize));
+        let one_more = || to_tell.set(to_tell.get().saturating_add(1));
         conntrack::for_each(net, |ct| match fate(ct) {
             Fate::Stays => {}
             Fate::GoesOn(mark) => {
                 ct.update_mark(|old| Some(old & !self.marks.mask() | mark));
                 self.stats.count::<{ mwb_nf::RELEASED }>();
             }
-            Fate::Ends => to_end.set(to_end.get().saturating_add(1)),
+            Fate::Ends => {
+                is_any.set(true);
+                if ct.reset().is_some() {
+                    one_more();
+                }
+            }
         });
-        while to_end.get() != 0 {
+        while is_any.replace(false) {
             // Resets are sent when nothing is locked any more. Without memory for them nobody is told.
-            let room = to_end.replace(0);
+            let room = to_tell.replace(0);
             let resets = RefCell::new(KVVec::<Reset>::new());
             let tells = resets.borrow_mut().reserve(room, GFP_KERNEL).is_ok();
             conntrack::retain(net, |ct| {
@@ -117,7 +124,8 @@ impl Path {
                 if let Some(reset) = ct.reset().filter(|_| is_told) {
                     if resets.borrow_mut().push_within_capacity(reset).is_err() {
                         // There are more by now: another round.
-                        to_end.set(to_end.get().saturating_add(1));
+                        is_any.set(true);
+                        one_more();
                         return true;
                     }
                 }
