@@ -11,8 +11,9 @@
  * them flushed, routes made obsolete.
  *
  * Rules that make strays tell something, see t-packets:
- * - An ISP sends to the address of another line only from 203.0.113.0/24: the reply leaves by the line that the
- *   packet has come in through.
+ * - Who has an address of the Internet sends to that of a line through this line, or else from 203.0.113.0/24: the
+ *   reply leaves by the line that the packet has come in through, or, if the address was forged in the LAN or by
+ *   the router itself, by main's default route.
  * - A label is copied only from connections whose far end is on no line's own subnet: there, main's connected
  *   route has the last word, whatever the mark.
  * - The WAN's part of a mark is written over only where the connection is masqueraded: then NAT ends those that
@@ -438,10 +439,8 @@ static void addresses(const struct side *s, uint32_t *from, uint32_t *to)
 	} else {
 		*from = one_in(8) ? pick(gateway(s->wan), IP(100, 64, s->wan, 255), own(s->wan), IP(100, 64, other, 1), client(), odd(), odd()) : server();
 		*to = one_in(5) ? pick(client(), client(), IP(10, 0, 0, 1), IP(100, 64, s->wan, 255), gateway(s->wan), IP(224, 0, 0, 5), 0xffffffff, IP(127, 0, 0, 1)) : own(s->wan);
-		if (one_in(30)) {
-			*from = IP(203, 0, 113, 1 + below(8));
+		if (one_in(30))
 			*to = own(other);
-		}
 	}
 }
 
@@ -625,8 +624,7 @@ static void error(struct side *s, struct packet *p, const struct kept *k)
 	ip[9] = IPPROTO_ICMP;
 	memcpy(ip + 12, k->data + 16, 4);
 	memcpy(ip + 16, k->data + 12, 4);
-	/* By the rules above: mutated, it may become anything. */
-	if (one_in(3) && (s->wan <= 0 || get32(ip + 16) == own(s->wan)))
+	if (one_in(3))
 		put32(ip + 12, pick(gateway(any_wan()), server(), client(), odd()));
 	icmp[0] = type;
 	icmp[1] = code;
@@ -741,7 +739,7 @@ static void mutate(struct packet *p)
 		else
 			put16(ip + 6, pick(0x4000, 0));
 		break;
-	case 14: /* Its addresses stay, by the rules above. */
+	case 14: /* Not the header's: its addresses stay. */
 		for (int i = below(6); i >= 0 && len; i--)
 			l4[below(len < 40 ? len : 40)] ^= 1 << below(8);
 		break;
@@ -828,10 +826,21 @@ static void send_ipv6(struct side *s)
 
 /* -- a side -------------------------------------------------------------------------------------- */
 
+/* By the first of the rules above. */
+static void obey(const struct side *s, struct packet *p)
+{
+	uint32_t from = get32(p->data + 12), to = get32(p->data + 16);
+
+	if (to >> 16 != IP(0, 0, 100, 64) || to == own(s->wan))
+		return;
+	if (from && from >> 24 != 10 && from >> 24 != 127 && from >> 16 != IP(0, 0, 100, 64))
+		put32(p->data + 12, IP(203, 0, 113, 1 + below(8)));
+}
+
 static void grow(struct side *s, struct packet *p)
 {
 	uint8_t *ip = p->data;
-	uint32_t hlen = ihl(ip), most = one_in(8) ? 60000 : 6000;
+	uint32_t hlen = ihl(ip), more = below(one_in(8) ? 56000 : 6000);
 
 	if ((ip[9] != IPPROTO_TCP && ip[9] != IPPROTO_UDP) || hlen > 20 || p->len < 48) {
 		send_as(s, ETH_P_IP, ip, p->len);
@@ -839,8 +848,8 @@ static void grow(struct side *s, struct packet *p)
 	}
 	if (ip[9] == IPPROTO_TCP)
 		ip[hlen + 12] = 5 << 4;
-	memset(ip + p->len, 0x5a, most);
-	p->len += below(most - p->len);
+	memset(ip + p->len, 0x5a, more);
+	p->len += more;
 	if (ip[9] == IPPROTO_UDP)
 		put16(ip + hlen + 4, p->len - hlen);
 	fix(p);
@@ -875,13 +884,11 @@ static void one(struct side *s)
 		fresh(s, &p);
 	if (r < 42 || r >= 88)
 		keep(s->sent, &s->sent_count, &p);
-	if (one_in(2)) {
+	if (one_in(2))
 		for (int i = below(3); i >= 0; i--)
-			if (p.len >= ihl(p.data))
-				mutate(&p);
-		if (p.len >= ihl(p.data))
-			fix(&p);
-	}
+			mutate(&p);
+	obey(s, &p);
+	fix(&p);
 	if (one_in(40)) {
 		spoil(&p);
 		send_as(s, ETH_P_IP, p.data, p.len);
