@@ -1217,7 +1217,7 @@ static struct side *open_side(int wan)
 
 int main(int argc, char **argv)
 {
-	uint64_t count, next_scribble = 20000, next_flush = 150000, next_watch = 0;
+	uint64_t count, next_scribble = 5000, next_flush = 150000, next_watch = 0;
 	unsigned int all;
 
 	if (argc != 5)
