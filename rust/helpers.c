@@ -400,7 +400,10 @@ int mwb_helper_oif(struct net *net, __be32 addr, u32 mark)
 
 	if (IS_ERR(rt))
 		return 0;
+	/* The route keeps no device that is going away. */
+	rcu_read_lock();
 	oif = mwb_helper_dst_ifindex(&rt->dst);
+	rcu_read_unlock();
 	ip_rt_put(rt);
 	return oif;
 }
