@@ -57,7 +57,7 @@ pub struct Args {
     table: Option<u32>,
 }
 
-fn mask(text: &str) -> Result<u32, String> {
+pub fn mask(text: &str) -> Result<u32, String> {
     let mask = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
         // Rust would take a sign as well.
         Some(digits) if !digits.starts_with('+') => u32::from_str_radix(digits, 16).ok(),
