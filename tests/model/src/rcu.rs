@@ -6,9 +6,11 @@
 
 use crate::atomic::{is, Mutant};
 use loom::sync::atomic::{AtomicUsize, Ordering::*};
-use loom::sync::Arc;
 use std::cell::RefCell;
 use std::collections::VecDeque;
+
+/// The most that a test has.
+const READERS: usize = 16;
 
 /// What is called after a grace period.
 #[derive(Clone, Copy)]
@@ -20,6 +22,8 @@ pub enum Callback {
 pub struct Rcu {
     /// How many grace periods were asked for.
     begun: AtomicUsize,
+    /// Which readers have left.
+    left: Vec<AtomicUsize>,
     // What the model itself knows orders nothing.
     readers: RefCell<Vec<Reader>>,
     waiting: RefCell<VecDeque<(usize, Callback)>>,
@@ -30,13 +34,13 @@ struct Reader {
     /// The last grace period that it began after.
     after: usize,
     has_left: bool,
-    left: Arc<AtomicUsize>,
 }
 
 impl Rcu {
     pub fn new() -> Self {
         Self {
             begun: AtomicUsize::new(0),
+            left: (0..READERS).map(|_| AtomicUsize::new(0)).collect(),
             readers: RefCell::default(),
             waiting: RefCell::default(),
             ended: RefCell::default(),
@@ -49,15 +53,13 @@ impl Rcu {
             // What has ended has begun; this reads the last value there is.
             after = self.begun.fetch_add(0, Acquire);
         }
-        let left = Arc::new(AtomicUsize::new(0));
         let number = self.readers.borrow().len();
         self.readers.borrow_mut().push(Reader {
             after,
             has_left: false,
-            left: left.clone(),
         });
         let result = f();
-        left.store(1, Release);
+        self.left[number].store(1, Release);
         self.readers.borrow_mut()[number].has_left = true;
         result
     }
@@ -77,18 +79,18 @@ impl Rcu {
         self.begun.fetch_add(0, Acquire);
         let (number, callback) = *self.waiting.borrow().front()?;
         let readers = self.readers.borrow();
-        let before = readers.iter().filter(|reader| reader.after < number);
-        let before: Vec<_> = before.collect();
-        let left: Vec<_> = before.iter().map(|reader| reader.left.clone()).collect();
-        if !is(Mutant::NoGrace) && !before.iter().all(|reader| reader.has_left) {
+        let before = readers.iter().enumerate();
+        let before = before.filter(|(_, reader)| reader.after < number);
+        let before: Vec<_> = before.map(|(at, reader)| (at, reader.has_left)).collect();
+        drop(readers);
+        if !is(Mutant::NoGrace) && !before.iter().all(|(_, has_left)| *has_left) {
             return None;
         }
-        drop(readers);
         self.waiting.borrow_mut().pop_front();
         if !is(Mutant::NoGrace) {
             *self.ended.borrow_mut() = number;
-            for left in left {
-                left.fetch_add(0, Acquire);
+            for (at, _) in before {
+                self.left[at].fetch_add(0, Acquire);
             }
         }
         Some(callback)

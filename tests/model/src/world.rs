@@ -6,11 +6,10 @@
 use crate::atomic;
 use crate::rcu::{Callback, Rcu};
 use crate::slot::{self, Found, Held, Key, Routes, Slot, Tenant};
-use loom::cell::Cell;
+use loom::cell;
 use loom::sync::atomic::{fence, AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 use loom::sync::{Arc, Mutex};
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
 
 pub fn key(iif: u32) -> Key {
     Key {
@@ -24,7 +23,7 @@ pub fn key(iif: u32) -> Key {
 struct Route {
     refs: AtomicUsize,
     is_obsolete: AtomicBool,
-    is_freed: Cell<bool>,
+    is_freed: cell::Cell<bool>,
 }
 
 /// Asks whether it is there; freeing it at the same time is an error as well.
@@ -43,11 +42,9 @@ pub struct World {
     routes: Vec<Route>,
     lock: Mutex<()>,
     /// That of a connection.
-    word: AtomicU64,
+    pub word: AtomicU64,
     /// The tags to come; the last one stays.
     tags: RefCell<Vec<u32>>,
-    /// Which route a word was made for.
-    made_for: RefCell<HashMap<u64, usize>>,
     /// Packets that got the route of another connection.
     pub strays: RefCell<usize>,
 }
@@ -67,7 +64,9 @@ impl Routes for World {
     }
 
     fn jiffies() -> u32 {
-        1 << 20
+        // A tick goes by between any two looks at the clock.
+        thread_local!(static NOW: Cell<u32> = const { Cell::new(1 << 8) });
+        NOW.replace(NOW.get() + (1 << 8))
     }
 }
 
@@ -81,7 +80,7 @@ impl World {
         let route = |_| Route {
             refs: AtomicUsize::new(1),
             is_obsolete: AtomicBool::new(false),
-            is_freed: Cell::new(false),
+            is_freed: cell::Cell::new(false),
         };
         Arc::new(Self {
             slots: (0..slots).map(|number| Slot::new(head(number))).collect(),
@@ -89,7 +88,6 @@ impl World {
             lock: Mutex::new(()),
             word: AtomicU64::new(0),
             tags: tags.to_vec().into(),
-            made_for: RefCell::default(),
             strays: RefCell::default(),
             rcu,
         })
@@ -122,17 +120,16 @@ impl World {
             }
         };
         let found = slot::insert(self, &self.slots, tenant, || self.hold(rt), tag)?;
-        self.made_for.borrow_mut().insert(word(found), rt);
         Some(word(found))
     }
 
-    /// A packet of the connection: `Entries::take` and `Table::take`.
-    pub fn packet(&self, key: Key) -> Found {
-        self.follow(self.word.load(Relaxed), key)
+    /// A packet of the connection, which has kept route `rt`: `Entries::take` and `Table::take`.
+    pub fn packet(&self, rt: usize, key: Key) -> Found {
+        self.follow(self.word.load(Relaxed), rt, key)
     }
 
-    /// The same, of a connection that has had this word for long.
-    pub fn follow(&self, word: u64, key: Key) -> Found {
+    /// The same, of one that has had this word for long.
+    pub fn follow(&self, word: u64, rt: usize, key: Key) -> Found {
         self.rcu.read(|| {
             let slot = &self.slots[word as u32 as usize];
             let mut got = None;
@@ -140,12 +137,12 @@ impl World {
                 got = Some(rt.addr());
                 true
             });
-            if let Some(rt) = got {
+            if let Some(got) = got {
                 // It is sent, and until then it is used.
-                used(&self.routes[rt - 1]);
+                used(&self.routes[got - 1]);
                 self.rcu.elsewhere();
-                used(&self.routes[rt - 1]);
-                if self.made_for.borrow()[&word] != rt {
+                used(&self.routes[got - 1]);
+                if got != rt {
                     *self.strays.borrow_mut() += 1;
                 }
                 assert_eq!(found == Found::Local, key.iif == 0);
