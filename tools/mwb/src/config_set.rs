@@ -153,7 +153,16 @@ mod tests {
         ] {
             assert_eq!(mask(text), Ok(value), "{text}");
         }
-        for text in ["", "0x", "0x+1", "+1", "ff", "-1", "0x100000000", "0xff/0xff"] {
+        for text in [
+            "",
+            "0x",
+            "0x+1",
+            "+1",
+            "ff",
+            "-1",
+            "0x100000000",
+            "0xff/0xff",
+        ] {
             assert!(mask(text).is_err(), "{text}");
         }
     }

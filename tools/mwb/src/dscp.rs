@@ -62,8 +62,8 @@ mod tests {
     #[test]
     fn refuses_what_is_no_dscp() {
         for text in [
-            "", "64", "256", "-1", "0x40", "0x", "0x+1", "+46", "cs8", "cs", "af14", "af10", "af51",
-            "af1", "xx", "ef ",
+            "", "64", "256", "-1", "0x40", "0x", "0x+1", "+46", "cs8", "cs", "af14", "af10",
+            "af51", "af1", "xx", "ef ",
         ] {
             assert_eq!(parse(text), Err(EXAMPLE.to_string()), "{text}");
         }

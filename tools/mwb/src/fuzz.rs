@@ -59,7 +59,10 @@ pub fn values(data: &[u8]) {
     }
     if let Ok(prefix) = Prefix::parse(text) {
         again(Prefix::parse, &prefix.to_string(), prefix);
-        assert_eq!(Prefix::read(&prefix.octets(), Some(prefix.len())), Some(prefix));
+        assert_eq!(
+            Prefix::read(&prefix.octets(), Some(prefix.len())),
+            Some(prefix)
+        );
     }
     if let Ok(proto) = Proto::parse(text) {
         again(Proto::parse, &proto.to_string(), proto);
@@ -80,7 +83,11 @@ pub fn values(data: &[u8]) {
     }
     for setting in setting::CONFIG.iter().chain(&setting::WAN) {
         if let Ok(value) = setting.parse(text) {
-            assert_eq!(setting.parse(&setting.text(&value)), Ok(value), "{setting:?}");
+            assert_eq!(
+                setting.parse(&setting.text(&value)),
+                Ok(value),
+                "{setting:?}"
+            );
         }
     }
     // No number has a sign; but a rate is what tc takes for one.
@@ -95,7 +102,10 @@ pub fn values(data: &[u8]) {
 pub fn policies(data: &[u8]) {
     if let Ok(lines) = policy_file::parse(data) {
         let policies: Vec<_> = lines.into_iter().map(|line| line.policy).collect();
-        let written: Vec<_> = policies.iter().map(|policy| format!("{policy}\n")).collect();
+        let written: Vec<_> = policies
+            .iter()
+            .map(|policy| format!("{policy}\n"))
+            .collect();
         let lines = policy_file::parse(written.concat().as_bytes()).unwrap_or_default();
         let read: Vec<_> = lines.into_iter().map(|line| line.policy).collect();
         assert_eq!(read, policies);
@@ -251,10 +261,16 @@ pub fn names(data: &[u8]) {
     assert_eq!(serde_json::from_str::<String>(&json).unwrap(), name);
     assert!(!output::one_line(&name).contains('\n'));
     assert!(!table::printable(&name).contains(char::is_control));
-    let toml: toml::Table = format!("x = {}", setting::toml_string(&name)).parse().unwrap();
+    let toml: toml::Table = format!("x = {}", setting::toml_string(&name))
+        .parse()
+        .unwrap();
     assert_eq!(toml["x"].as_str(), Some(&*name));
     let nft = Nft::default().masquerade(&name);
-    assert_eq!(shlex::split(&nft).map(|words| words.len()), Some(2), "{nft}");
+    assert_eq!(
+        shlex::split(&nft).map(|words| words.len()),
+        Some(2),
+        "{nft}"
+    );
 }
 
 /// What `nft -j list ruleset` prints.
