@@ -7,11 +7,21 @@
 //!
 //! Lock order: `Table::writers` is a leaf.
 
+pub(crate) use super::slot::{
+    Found,
+    Key, //
+};
 use super::{
     bindings,
     lock::BhOff,
     netns::Net,
     skb::Skb,
+    slot::{
+        self,
+        Held,
+        Routes,
+        Tenant, //
+    },
     time, //
 };
 use core::{
@@ -22,16 +32,8 @@ use core::{
         NonNull, //
     },
     sync::atomic::{
-        AtomicBool,
         AtomicI16,
-        AtomicU32,
-        AtomicU8,
-        AtomicUsize,
-        Ordering::{
-            Acquire,
-            Relaxed,
-            Release, //
-        }, //
+        Ordering::Relaxed, //
     }, //
 };
 use kernel::{
@@ -104,106 +106,45 @@ impl<'a> Dst<'a> {
     }
 }
 
-/// What a lookup depends on, besides the addresses of a connection's direction.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Key {
-    /// Index of the device that the packet came in through.
-    pub(crate) iif: u32,
-    /// Its whole mark.
-    pub(crate) mark: u32,
-    /// Its DSCP, in the upper six bits.
-    pub(crate) dscp: u8,
-}
+type Slot = slot::Slot<Opaque<bindings::callback_head>>;
 
-/// What a word leads to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// A valid dst, which the packet now has; it leads to another host.
-    Hit,
-    /// A valid dst, which the packet now has; it leads to the router itself.
-    Local,
-    /// A dst that routes have changed under.
-    Obsolete,
-    /// Nothing, or something for other packets.
-    Miss,
-}
-
-/// One dst that the table holds, on a cache line of its own.
-///
-/// # Invariants
-///
-/// While `tag` is not 0, nothing but `used` changes. It becomes 0 before the rest changes, and the rest
-/// changes only after an RCU grace period: whoever found its tag under RCU may use what it holds.
-#[repr(C, align(64))]
-struct Slot {
-    tag: AtomicU32,
-    iif: AtomicU32,
-    mark: AtomicU32,
-    dscp: AtomicU8,
-    is_local: AtomicBool,
-    rt: AtomicUsize,
-    /// Jiffies in units of `Table::TICK`, of the last use.
-    used: AtomicU32,
-    /// Whether `rt` holds a reference, also while it waits for the grace period.
-    held: AtomicU32,
-    rcu: Opaque<bindings::callback_head>,
-}
-
-impl Slot {
-    #[inline]
-    fn key(&self) -> Key {
-        Key {
-            iif: self.iif.load(Relaxed),
-            mark: self.mark.load(Relaxed),
-            dscp: self.dscp.load(Relaxed),
-        }
-    }
+impl Routes for Net {
+    type Head = Opaque<bindings::callback_head>;
 
     #[inline]
-    fn rt(&self) -> *mut bindings::rtable {
-        self.rt.load(Relaxed) as *mut bindings::rtable
-    }
-
-    /// Whether the route is still the one that a lookup would give.
-    ///
-    /// # Safety
-    ///
-    /// The slot must have been seen with a tag since the RCU read lock was taken, or its table be locked.
-    #[inline]
-    unsafe fn is_valid(&self, net: &Net) -> bool {
-        let rt = self.rt();
-        // SAFETY: The slot holds a reference to it. Both members are read as the kernel does, at any time.
+    fn is_valid(&self, rt: Held<'_>) -> bool {
+        let rt = rt.addr() as *mut bindings::rtable;
+        // SAFETY: By the invariant of `Held`, it is there. Both members are read as the kernel does, at any time.
         let (obsolete, genid) = unsafe {
             (
                 AtomicI16::from_ptr(addr_of_mut!((*rt).dst.obsolete)).load(Relaxed),
                 addr_of!((*rt).rt_genid).read_volatile(),
             )
         };
-        i32::from(obsolete) == bindings::DST_OBSOLETE_FORCE_CHK && genid == net.genid_ipv4()
+        i32::from(obsolete) == bindings::DST_OBSOLETE_FORCE_CHK && genid == self.genid_ipv4()
     }
 
-    /// Takes the dst out of use. The table must be locked.
-    fn retire(&self) {
-        if self.tag.load(Relaxed) == 0 {
-            return;
-        }
-        self.tag.store(0, Relaxed);
+    fn call_rcu(slot: &Slot) {
         // SAFETY: The slot was live, so its `rcu_head` is not under way; slots do not move, and the table
         // waits for the callback before it goes.
-        unsafe { bindings::mwb_helper_call_rcu(self.rcu.get(), Some(Self::release)) };
+        unsafe { bindings::mwb_helper_call_rcu(slot.head.get(), Some(vacate)) };
     }
 
-    unsafe extern "C" fn release(head: *mut bindings::callback_head) {
-        // SAFETY: `head` is the `rcu` of a slot that was retired, and its table still exists.
-        let slot = unsafe {
-            &*head
-                .byte_sub(core::mem::offset_of!(Self, rcu))
-                .cast::<Self>()
-        };
-        // SAFETY: The reference that `Table::insert` took; no reader is left.
-        unsafe { bindings::dst_release(slot.rt().cast()) };
-        slot.held.store(0, Release);
+    #[inline]
+    fn jiffies() -> u32 {
+        time::jiffies()
     }
+}
+
+unsafe extern "C" fn vacate(head: *mut bindings::callback_head) {
+    // SAFETY: `head` is that of a slot that was retired, and its table still exists.
+    let slot = unsafe {
+        &*head
+            .byte_sub(core::mem::offset_of!(Slot, head))
+            .cast::<Slot>()
+    };
+    // SAFETY: The reference that `Table::insert` took; no reader is left.
+    slot.vacate(|rt| unsafe { bindings::dst_release(rt as *mut bindings::dst_entry) });
 }
 
 /// Routes that the packets of many connections share, each found by a word: the tag of its slot's present
@@ -215,7 +156,7 @@ pub(crate) struct Table {
     writers: SpinLock<()>,
 }
 
-// SAFETY: Slots are made of atomics, and of an `rcu_head` that only `retire` touches, under the lock.
+// SAFETY: Slots are made of atomics, and of an `rcu_head` that only `Routes::call_rcu` touches, under the lock.
 unsafe impl Send for Table {}
 // SAFETY: As above.
 unsafe impl Sync for Table {}
@@ -224,37 +165,18 @@ impl Table {
     const SLOTS: usize = 4096;
     /// Slots that may hold one route: a bucket.
     const WAYS: usize = 8;
-    /// Jiffies in a unit of `Slot::used`: a line that all CPUs read is not written to more often.
-    const TICK: u32 = 256;
 
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             slots: {
                 let mut slots = KVVec::with_capacity(Self::SLOTS, GFP_KERNEL_ACCOUNT)?;
                 for _ in 0..Self::SLOTS {
-                    slots.push(
-                        Slot {
-                            tag: AtomicU32::new(0),
-                            iif: AtomicU32::new(0),
-                            mark: AtomicU32::new(0),
-                            dscp: AtomicU8::new(0),
-                            is_local: AtomicBool::new(false),
-                            rt: AtomicUsize::new(0),
-                            used: AtomicU32::new(0),
-                            held: AtomicU32::new(0),
-                            rcu: Opaque::uninit(),
-                        },
-                        GFP_KERNEL_ACCOUNT,
-                    )?;
+                    slots.push(Slot::new(Opaque::uninit()), GFP_KERNEL_ACCOUNT)?;
                 }
                 slots
             },
             writers <- kernel::new_spinlock!(()),
         })
-    }
-
-    fn now() -> u32 {
-        time::jiffies() / Self::TICK
     }
 
     /// Gives the packet the dst that `word` stands for, if it is one for packets like it and still valid.
@@ -264,27 +186,20 @@ impl Table {
         let Some(slot) = self.slots.get(word as u32 as usize) else {
             return Found::Miss;
         };
-        if tag == 0 || slot.tag.load(Acquire) != tag || slot.key() != key {
-            return Found::Miss;
-        }
-        // SAFETY: A packet is in an RCU read-side critical section, and the tag was there.
-        if !unsafe { slot.is_valid(net) } {
-            return Found::Obsolete;
-        }
-        let Some(dst) = NonNull::new(slot.rt().cast()) else {
-            return Found::Miss;
-        };
-        // SAFETY: RCU keeps what a live slot holds.
-        unsafe { skb.set_dst_noref(dst) };
-        let now = Self::now();
-        if slot.used.load(Relaxed) != now {
-            slot.used.store(now, Relaxed);
-        }
-        if slot.is_local.load(Relaxed) {
-            Found::Local
-        } else {
-            Found::Hit
-        }
+        // A packet is in an RCU read-side critical section.
+        slot.take(
+            net,
+            tag,
+            key,
+            |rt| match NonNull::new(rt.addr() as *mut _) {
+                Some(dst) => {
+                    // SAFETY: RCU keeps what a live slot holds.
+                    unsafe { skb.set_dst_noref(dst) };
+                    true
+                }
+                None => false,
+            },
+        )
     }
 
     /// Keeps `dst` for packets like this one, and returns its word. `genid` is that of the namespace from
@@ -297,88 +212,34 @@ impl Table {
         let rt = dst.rt.as_ptr() as usize;
         let first = Self::bucket(rt, key);
         let bucket = self.slots.get(first..first.checked_add(Self::WAYS)?)?;
-        let now = Self::now();
-
+        let tenant = Tenant {
+            rt,
+            key,
+            is_local: dst.is_local(),
+        };
         // Nearly always another connection has brought it here.
-        for (way, slot) in bucket.iter().enumerate() {
-            let tag = slot.tag.load(Acquire);
-            if tag != 0 && slot.rt() as usize == rt && slot.key() == key {
-                return Some(Self::word(tag, first, way));
-            }
+        if let Some((tag, way)) = slot::find(bucket, tenant) {
+            return Some(Self::word(tag, first, way));
         }
-
         // Keeping it is worth no wait.
         let _bh = BhOff::new();
         let _writers = self.writers.try_lock()?;
-        let mut free = None;
-        let mut idle: Option<&Slot> = None;
-        let mut is_room_coming = false;
-        for (way, slot) in bucket.iter().enumerate() {
-            let tag = slot.tag.load(Relaxed);
-            if tag == 0 {
-                if slot.held.load(Acquire) != 0 {
-                    is_room_coming = true;
-                } else if free.is_none() {
-                    free = Some((way, slot));
-                }
-            } else if slot.rt() as usize == rt && slot.key() == key {
-                return Some(Self::word(tag, first, way));
-            // SAFETY: The table is locked.
-            } else if !unsafe { slot.is_valid(net) } {
-                slot.retire();
-                is_room_coming = true;
-            } else if idle.is_none_or(|i| Self::age(slot, now) > Self::age(i, now)) {
-                idle = Some(slot);
-            }
-        }
-        let Some((way, slot)) = free else {
-            // Room for one of those to come, a grace period from now; not at the cost of one in use.
-            if let Some(idle) = idle.filter(|i| !is_room_coming && Self::age(i, now) > 0) {
-                idle.retire();
-            }
-            return None;
-        };
         // SAFETY: The packet carries the dst, under RCU.
-        if !unsafe { bindings::mwb_helper_dst_hold_safe(dst.rt.as_ptr().cast()) } {
-            return None;
-        }
+        let hold = || unsafe { bindings::mwb_helper_dst_hold_safe(dst.rt.as_ptr().cast()) };
         // A tag that cannot be guessed, so that a word that was tampered with meets no other tenant.
-        let tag = time::random_u32().max(1);
-        slot.held.store(1, Relaxed);
-        slot.rt.store(rt, Relaxed);
-        slot.iif.store(key.iif, Relaxed);
-        slot.mark.store(key.mark, Relaxed);
-        slot.dscp.store(key.dscp, Relaxed);
-        slot.is_local.store(dst.is_local(), Relaxed);
-        slot.used.store(now, Relaxed);
-        slot.tag.store(tag, Release);
+        let (tag, way) = slot::insert(net, bucket, tenant, hold, time::random_u32)?;
         Some(Self::word(tag, first, way))
     }
 
     /// Lets go of what is obsolete, or was not used for `idle_jiffies`. Returns how many are kept.
     pub(crate) fn expire(&self, net: &Net, idle_jiffies: u32) -> u32 {
-        let now = Self::now();
         let mut kept = 0u32;
         for bucket in self.slots.chunks(Self::WAYS) {
             let _bh = BhOff::new();
             let _writers = self.writers.lock();
-            for slot in bucket.iter().filter(|s| s.tag.load(Relaxed) != 0) {
-                // SAFETY: The table is locked.
-                if !unsafe { slot.is_valid(net) }
-                    || Self::age(slot, now) > idle_jiffies / Self::TICK
-                {
-                    slot.retire();
-                } else {
-                    kept = kept.wrapping_add(1);
-                }
-            }
+            kept = kept.wrapping_add(slot::expire(net, bucket, idle_jiffies));
         }
         kept
-    }
-
-    fn age(slot: &Slot, now: u32) -> u32 {
-        // As wide as `now`, which is a part of the jiffies.
-        now.wrapping_sub(slot.used.load(Relaxed)) & (u32::MAX / Self::TICK)
     }
 
     fn word(tag: u32, first: usize, way: usize) -> u64 {
@@ -402,7 +263,7 @@ impl PinnedDrop for Table {
         for slot in self.slots.iter() {
             let _bh = BhOff::new();
             let _writers = self.writers.lock();
-            slot.retire();
+            slot.retire::<Net>();
         }
         kernel::sync::rcu::rcu_barrier();
     }

@@ -11,6 +11,7 @@
 
 mod bindings;
 
+mod atomic;
 pub(crate) mod conntrack;
 pub(crate) mod counters;
 pub(crate) mod dst;
@@ -23,6 +24,7 @@ pub(crate) mod notifier;
 pub(crate) mod rcu;
 pub(crate) mod rtnetlink;
 pub(crate) mod skb;
+mod slot;
 pub(crate) mod sort;
 pub(crate) mod tcp;
 pub(crate) mod time;

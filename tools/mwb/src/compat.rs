@@ -14,13 +14,13 @@ use serde_json::Value;
 pub type Shown = (Value, String);
 
 /// What reads replies or events.
-struct Reader {
+pub struct Reader {
     name: &'static str,
-    attrs: Vec<DefaultNla>,
-    shown: fn(&[u8]) -> Shown,
+    pub attrs: Vec<DefaultNla>,
+    pub shown: fn(&[u8]) -> Shown,
 }
 
-fn readers() -> Vec<Reader> {
+pub fn readers() -> Vec<Reader> {
     let reader = |name, attrs, shown| Reader { name, attrs, shown };
     vec![
         reader("show", wan::tests::attrs(), show::tests::shown),

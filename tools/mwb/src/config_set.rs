@@ -57,11 +57,12 @@ pub struct Args {
     table: Option<u32>,
 }
 
-fn mask(text: &str) -> Result<u32, String> {
+pub fn mask(text: &str) -> Result<u32, String> {
     let mask = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
         // Rust would take a sign as well.
-        Some(digits) if !digits.starts_with('+') => u32::from_str_radix(digits, 16).ok(),
-        _ => text.parse().ok(),
+        _ if text.contains('+') => None,
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
     };
     mask.ok_or("write a mask as 0xff000000".into())
 }
@@ -152,7 +153,16 @@ mod tests {
         ] {
             assert_eq!(mask(text), Ok(value), "{text}");
         }
-        for text in ["", "0x", "0x+1", "ff", "-1", "0x100000000", "0xff/0xff"] {
+        for text in [
+            "",
+            "0x",
+            "0x+1",
+            "+1",
+            "ff",
+            "-1",
+            "0x100000000",
+            "0xff/0xff",
+        ] {
             assert!(mask(text).is_err(), "{text}");
         }
     }

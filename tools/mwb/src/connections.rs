@@ -218,10 +218,16 @@ impl Sink {
     }
 }
 
-#[cfg(test)]
-mod tests {
+#[cfg(any(test, fuzzing))]
+pub mod tests {
     use super::*;
     use crate::conntrack::{tests::connection, Tuple};
+
+    /// What becomes of a connection: as JSON and as text.
+    pub fn shown(connection: &Connection) -> Option<crate::compat::Shown> {
+        let row = reader().row(connection)?;
+        Some((serde_json::to_value(&row).unwrap(), row.cells().join(" ")))
+    }
 
     fn reader() -> Reader {
         let wan = Wan {

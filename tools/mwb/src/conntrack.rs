@@ -126,7 +126,7 @@ fn mark_of(bytes: &[u8]) -> u32 {
 }
 
 impl Connection {
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (mut orig, mut reply) = (None, None);
         let mut connection = Self {
             orig: Tuple::NONE,
@@ -230,7 +230,7 @@ fn be64(value: Option<&[u8]>) -> Option<u64> {
     value?.try_into().ok().map(u64::from_be_bytes)
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
     use crate::message::{emitted, nested};

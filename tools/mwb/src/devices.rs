@@ -44,7 +44,7 @@ impl Devices {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
 

@@ -8,8 +8,9 @@ pub fn parse(text: &str) -> Result<u8, String> {
     let text = text.to_ascii_lowercase();
     let value = match text.strip_prefix("0x") {
         // Rust would take a sign as well.
-        Some(digits) if !digits.starts_with('+') => u8::from_str_radix(digits, 16).ok(),
-        _ => named(&text).or_else(|| text.parse().ok()),
+        _ if text.contains('+') => None,
+        Some(digits) => u8::from_str_radix(digits, 16).ok(),
+        None => named(&text).or_else(|| text.parse().ok()),
     };
     value.filter(|value| *value < 64).ok_or(EXAMPLE.into())
 }
@@ -61,8 +62,8 @@ mod tests {
     #[test]
     fn refuses_what_is_no_dscp() {
         for text in [
-            "", "64", "256", "-1", "0x40", "0x", "0x+1", "cs8", "cs", "af14", "af10", "af51",
-            "af1", "xx", "ef ",
+            "", "64", "256", "-1", "0x40", "0x", "0x+1", "+46", "cs8", "cs", "af14", "af10",
+            "af51", "af1", "xx", "ef ",
         ] {
             assert_eq!(parse(text), Err(EXAMPLE.to_string()), "{text}");
         }

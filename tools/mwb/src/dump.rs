@@ -77,7 +77,7 @@ where
 
 impl Dumped {
     /// Hands on the messages of a datagram. Whether more are to come.
-    fn take<M: NetlinkDeserializable>(
+    pub fn take<M: NetlinkDeserializable>(
         &mut self,
         datagram: &[u8],
         each: &mut impl FnMut(M) -> Result<bool, String>,

@@ -236,7 +236,7 @@ fn kind(command: u8) -> Option<Kind> {
     })
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
     use crate::compat::Shown;

@@ -199,7 +199,7 @@ fn request(args: &Args) -> Request {
     Request::new(CMD_EXPLAIN, attrs)
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
     use crate::compat::Shown;

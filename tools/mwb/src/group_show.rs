@@ -45,7 +45,7 @@ fn row(group: &Group) -> [String; COLUMNS.len()] {
     [group.name.clone(), group.wans.join(" ")]
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
     use crate::compat::Shown;

@@ -113,7 +113,7 @@ fn receive_some(client: &mut TcpStream, bytes: &mut [u8], end: Instant) -> io::R
     })
 }
 
-fn respond(head: &str, read: Source) -> Vec<u8> {
+pub fn respond(head: &str, read: Source) -> Vec<u8> {
     let line = head.lines().next().unwrap_or_default();
     let words: Vec<_> = line.split(' ').collect();
     let [method, target, version] = words[..] else {

@@ -144,7 +144,7 @@ pub fn read_enum(names: &[&'static str], value: &[u8]) -> Option<&'static str> {
     names.get(read_u32(value)? as usize).copied()
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
 

@@ -146,7 +146,7 @@ fn of_wans(wans: &[Wan], devices: &Devices) -> Vec<Family> {
     ]
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
     use crate::compat::Shown;

@@ -94,7 +94,7 @@ impl Row {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
     use crate::message::tests::misshapen;

@@ -53,14 +53,14 @@ fn stdin() -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn options() -> Command {
+pub fn options() -> Command {
     Policy::augment_args(Command::new("add").no_binary_name(true))
         .disable_help_flag(true)
         .disable_version_flag(true)
 }
 
 /// The policies, or the number of a line and what is wrong with it.
-fn parse(bytes: &[u8]) -> Result<Vec<Line>, (usize, String)> {
+pub fn parse(bytes: &[u8]) -> Result<Vec<Line>, (usize, String)> {
     // Building the command costs more than its use, so all lines share one.
     let mut options = options();
     let mut lines = Vec::new();
@@ -89,7 +89,7 @@ fn parse_line(line: &[u8], options: &mut Command) -> Result<Option<Policy>, Stri
 }
 
 /// The words of a line as a shell would have them, up to a comment.
-fn split(line: &str) -> Result<Vec<String>, String> {
+pub fn split(line: &str) -> Result<Vec<String>, String> {
     // It would end a name where the kernel reads it.
     if line.contains('\0') {
         return Err("there is a NUL byte".into());
@@ -98,13 +98,13 @@ fn split(line: &str) -> Result<Vec<String>, String> {
         .ok_or("there is no second quote, or nothing follows the backslash".into())
 }
 
-fn by_clap(words: &[String], options: &mut Command) -> Result<Policy, String> {
+pub fn by_clap(words: &[String], options: &mut Command) -> Result<Policy, String> {
     let matches = options.try_get_matches_from_mut(words).map_err(one_line)?;
     Policy::from_arg_matches(&matches).map_err(one_line)
 }
 
 /// As clap reads it, in a tenth of the time. Whatever is not as plain as this, or wrong, is left to clap.
-fn plain(words: &[String]) -> Option<Policy> {
+pub fn plain(words: &[String]) -> Option<Policy> {
     let mut policy = Policy::default();
     let (mut to, mut strict) = (None, None);
     let mut words = words.iter();

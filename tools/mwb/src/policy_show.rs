@@ -63,7 +63,7 @@ fn matching(selectors: &Selectors) -> String {
     words.join(" ")
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
     use crate::compat::Shown;

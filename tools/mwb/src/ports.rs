@@ -15,7 +15,8 @@ pub struct Ports {
 impl Ports {
     pub fn parse(text: &str) -> Result<Self, String> {
         let (min, max) = text.split_once('-').unwrap_or((text, text));
-        let (Ok(min), Ok(max)) = (min.parse(), max.parse()) else {
+        // Rust would take a sign as well.
+        let (Ok(min), Ok(max), false) = (min.parse(), max.parse(), text.contains('+')) else {
             return Err(EXAMPLE.into());
         };
         match min <= max {
@@ -66,7 +67,8 @@ mod tests {
     #[test]
     fn refuses_what_is_no_port() {
         for text in [
-            "", "-", "80-", "-80", "65536", "80-65536", "http", "1-2-3", "80 - 81", "80:81",
+            "", "-", "80-", "-80", "65536", "80-65536", "http", "1-2-3", "80 - 81", "80:81", "+80",
+            "80-+81",
         ] {
             assert_eq!(Ports::parse(text), Err(EXAMPLE.to_string()), "{text}");
         }

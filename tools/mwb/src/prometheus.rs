@@ -118,7 +118,7 @@ pub fn text(families: &[Family]) -> String {
     families.iter().map(Family::text).collect()
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
     use std::collections::BTreeSet;

@@ -40,6 +40,8 @@ impl Proto {
             .find(|(name, _)| name.eq_ignore_ascii_case(text));
         match named {
             Some((_, number)) => Ok(Self(*number)),
+            // Rust would take a sign as well.
+            None if text.starts_with('+') => Err(EXAMPLE.into()),
             None => text.parse().map(Self).map_err(|_| EXAMPLE.into()),
         }
     }
@@ -79,7 +81,7 @@ mod tests {
         ] {
             assert_eq!(Proto::parse(text), Ok(Proto(number)), "{text}");
         }
-        for text in ["", "256", "-1", "0x6", "tcpx", "tcp ", "6.0"] {
+        for text in ["", "256", "-1", "0x6", "tcpx", "tcp ", "6.0", "+6"] {
             assert_eq!(Proto::parse(text), Err(EXAMPLE.to_string()), "{text}");
         }
     }

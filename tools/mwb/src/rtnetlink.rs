@@ -217,7 +217,7 @@ impl From<LinkMessage> for Link {
     }
 }
 
-fn of_addr(message: AddressMessage) -> Option<(u32, Addr)> {
+pub fn of_addr(message: AddressMessage) -> Option<(u32, Addr)> {
     let (mut local, mut peer) = (None, None);
     for attr in message.attributes {
         match attr {
@@ -234,7 +234,7 @@ fn of_addr(message: AddressMessage) -> Option<(u32, Addr)> {
     Some((message.header.index, addr))
 }
 
-fn of_rule(message: RuleMessage) -> Option<Rule> {
+pub fn of_rule(message: RuleMessage) -> Option<Rule> {
     let mut rule = Rule {
         table: message.header.table.into(),
         ..Rule::default()
@@ -252,7 +252,7 @@ fn of_rule(message: RuleMessage) -> Option<Rule> {
     (rule.protocol != OURS).then_some(rule)
 }
 
-fn of_route(message: RouteMessage) -> Option<Route> {
+pub fn of_route(message: RouteMessage) -> Option<Route> {
     let header = message.header;
     // What was learned of a path is no route that somebody has made.
     if header.kind != RouteType::Unicast || header.flags.contains(RouteFlags::Cloned) {

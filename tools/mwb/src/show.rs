@@ -325,7 +325,7 @@ fn cache(state: Option<&str>) -> String {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
     use crate::compat::Shown;

@@ -87,7 +87,7 @@ fn values(settings: &[Setting], attrs: &[u8]) -> Vec<Option<Value>> {
         .collect()
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
     use crate::compat::Shown;

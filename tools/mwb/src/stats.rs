@@ -187,7 +187,7 @@ pub fn run(client: &mut Client, output: Output) -> Result<(), String> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
     use crate::compat::Shown;

@@ -309,7 +309,7 @@ fn number(per_second: Option<f64>) -> String {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
     use crate::compat::Shown;

@@ -98,7 +98,7 @@ fn share(bps: u64, capacity_bps: Option<u64>) -> Option<f64> {
     Some(bps as f64 / capacity as f64)
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
     use crate::message::tests::misshapen;
