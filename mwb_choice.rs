@@ -217,9 +217,9 @@ impl Chooser {
         }
     }
 
-    /// Whether a policy that leads to this WAN may leave connections no other way.
-    pub(crate) fn is_strict_to(&self, id: u8) -> bool {
-        self.policies.with(|policies| policies.is_strict_to(id))
+    /// The WANs that a policy leads to which may leave connections no other way. May sleep.
+    pub(crate) fn strict(&self) -> mwb_policy::Wans {
+        self.policies.get().strict()
     }
 
     /// Calls `f` with the pairs, if they are kept. May sleep.

@@ -170,10 +170,7 @@ impl Path {
 
     /// `is_held` says which of those that are translated wait.
     fn leave(&self, ids: &Ids, is_held: impl Fn(&Conn) -> bool) {
-        let mut strict = Ids::default();
-        let all = (1..=u8::MAX).filter(|id| ids.contains(*id));
-        all.filter(|id| self.chooser.is_strict_to(*id))
-            .for_each(|id| strict.insert(id));
+        let strict = self.chooser.strict();
         self.decide(|ct| {
             let flow = ct.flow();
             let id = self.wan_of(ct, &flow);

@@ -539,7 +539,7 @@ impl Instance {
         let old = self.policies.get();
         let mut groups = old.copy_groups()?;
         change(&mut groups)?;
-        self.set(old.copy_policies(0)?, groups)
+        self.policies.replace(old.with_groups(groups)?)
     }
 
     /// Makes a group, or gives it other members; if there is a socket, together with the policies that this one

@@ -75,6 +75,12 @@ impl Wans {
         one.insert(id);
         one
     }
+
+    fn or(self, other: Self) -> Self {
+        let Self([a, b, c, d]) = self;
+        let Self([e, f, g, h]) = other;
+        Self([a | e, b | f, c | g, d | h])
+    }
 }
 
 /// A group of WANs.
@@ -242,6 +248,7 @@ impl Policy {
 }
 
 /// The policies whose prefixes have these lengths.
+#[derive(Clone)]
 struct Lens {
     lens: (u8, u8),
     /// The first policy among them.
@@ -364,6 +371,20 @@ impl Set {
         Ok(set)
     }
 
+    /// The same policies with other groups; nothing has to be put in order again.
+    pub(crate) fn with_groups(&self, groups: KVec<Option<Group>>) -> Result<Self> {
+        let mut lens = KVec::with_capacity(self.lens.len(), GFP_KERNEL)?;
+        lens.extend_from_slice(&self.lens, GFP_KERNEL)?;
+        let mut index = KVVec::with_capacity(self.index.len(), GFP_KERNEL_ACCOUNT)?;
+        index.extend_from_slice(&self.index, GFP_KERNEL_ACCOUNT)?;
+        Ok(Self {
+            policies: self.copy_policies(0)?,
+            groups,
+            lens,
+            index,
+        })
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.policies.len()
     }
@@ -378,10 +399,11 @@ impl Set {
         self.policies.get(place)
     }
 
-    /// Whether a strict policy leads to this WAN.
-    pub(crate) fn is_strict_to(&self, id: u8) -> bool {
-        let leads_there = |p: &Policy| self.wanted(p).is_some_and(|wans| wans.contains(id));
-        self.policies.iter().any(|p| p.is_strict && leads_there(p))
+    /// The WANs that strict policies lead to.
+    pub(crate) fn strict(&self) -> Wans {
+        let strict = self.policies.iter().filter(|p| p.is_strict);
+        let wans = strict.filter_map(|p| self.wanted(p));
+        wans.fold(Wans::default(), Wans::or)
     }
 
     /// The first policy that matches a new connection.

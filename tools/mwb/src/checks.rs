@@ -278,7 +278,23 @@ pub fn marks(facts: &Facts) -> Vec<Finding> {
         Finding::new(Error, "marks", text).mend(facts.within(&rule.delete()))
     }));
     findings.extend(unknown_marks(facts));
+    findings.extend(late_deciders(facts));
     findings
+}
+
+/// Routes that are decided on too late.
+fn late_deciders(facts: &Facts) -> Vec<Finding> {
+    let rules = facts.nft.iter().flat_map(|nft| nft.late_deciders());
+    let text = |rule: &nft::Rule| {
+        let place = rule.place();
+        format!(
+            "the rule {place} sends packets elsewhere, but after mwb: once their connection keeps a route, they do \
+             not ask for another; its chain should have the priority mangle"
+        )
+    };
+    rules
+        .map(|rule| Finding::new(Error, "marks", text(rule)))
+        .collect()
 }
 
 /// That there are rules which write marks, nobody knows which.

@@ -34,6 +34,7 @@ struct Chain {
     /// Of a base chain.
     hook: Option<String>,
     r#type: Option<String>,
+    prio: Option<i32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -110,9 +111,7 @@ impl Nft {
 
     fn is_nat_base(&self, rule: &Rule) -> bool {
         let mut chains = self.chains.iter().filter(|chain| chain.is_nat());
-        chains.any(|chain| {
-            (&chain.family, &chain.table, &chain.name) == (&rule.family, &rule.table, &rule.chain)
-        })
+        chains.any(|chain| rule.is_in(chain))
     }
 
     /// The command that has what leaves through a device translated.
@@ -173,6 +172,16 @@ impl Nft {
         })
     }
 
+    /// Rules that decide in PREROUTING where packets go, but after mwb: those whose connection keeps a route no
+    /// longer ask for one.
+    pub fn late_deciders(&self) -> impl Iterator<Item = &Rule> {
+        let chains = self.chains.iter().filter(|chain| chain.is_late());
+        chains.flat_map(|chain| {
+            let rules = self.rules.iter().filter(|rule| rule.is_of_ipv4());
+            rules.filter(|rule| rule.is_in(chain) && rule.expr.iter().any(decides))
+        })
+    }
+
     /// The flowtables with the names of their devices, of which one may end in a star.
     pub fn flowtables(&self) -> impl Iterator<Item = (&Flowtable, &str)> {
         self.flowtables.iter().flat_map(|flowtable| {
@@ -193,9 +202,16 @@ impl Nft {
     }
 }
 
+/// The priority of mwb's hook in PREROUTING: right after DNAT.
+const MWB_PRIORITY: i32 = -99;
+
 impl Chain {
     fn is_nat(&self) -> bool {
         self.hook.as_deref() == Some("postrouting") && self.r#type.as_deref() == Some("nat")
+    }
+
+    fn is_late(&self) -> bool {
+        self.hook.as_deref() == Some("prerouting") && self.prio >= Some(MWB_PRIORITY)
     }
 }
 
@@ -244,6 +260,10 @@ impl Rule {
         format!("{family} {table} {chain} handle {handle}")
     }
 
+    fn is_in(&self, chain: &Chain) -> bool {
+        (&chain.family, &chain.table, &chain.name) == (&self.family, &self.table, &self.chain)
+    }
+
     fn is_of_ipv4(&self) -> bool {
         matches!(&*self.family, "ip" | "inet")
     }
@@ -285,6 +305,12 @@ fn is_nat(expr: &Value) -> bool {
     let mut native = ["masquerade", "snat"].iter();
     let by_xt = matches!(expr["xt"]["name"].as_str(), Some("MASQUERADE" | "SNAT"));
     by_xt || native.any(|key| expr.get(key).is_some())
+}
+
+/// Whether it hands a packet to a proxy, or sets its mark.
+fn decides(expr: &Value) -> bool {
+    let by_mark = mark_of(&expr["mangle"]["key"]) == Some(Mark::Packet);
+    by_mark || expr.get("tproxy").is_some()
 }
 
 /// By iptables, of whose targets only the names are told.
