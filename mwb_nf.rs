@@ -83,13 +83,25 @@ pub(crate) struct Path {
 
 impl Prerouting for Path {
     #[inline]
+    fn passes(&self, net: &Net, packet: &mut Incoming<'_>) -> bool {
+        let Some((ct, info)) = packet.conntrack() else {
+            return true;
+        };
+        ct.mark() & self.marks.mask() != 0
+            && !packet.has_extensions()
+            && !is_alone(packet, info)
+            && matches!(
+                self.follow(net, packet, ct, info),
+                Found::Hit | Found::Local
+            )
+    }
+
     fn incoming(&self, net: &Net, packet: &mut Incoming<'_>) {
         let Some((ct, info)) = packet.conntrack() else {
             return;
         };
-        let mark = ct.mark() & self.marks.mask();
         let bridged = packet.bridged();
-        if mark == 0 {
+        if ct.mark() & self.marks.mask() == 0 {
             if is_first(packet, ct, info) && bridged != Bridged::Through && is_fair_game(packet) {
                 self.first_incoming(net, packet, ct, bridged);
             } else {
@@ -101,29 +113,13 @@ impl Prerouting for Path {
             self.stats.count::<ALONE>();
             return;
         }
-
-        // Without its mark it would take the default route of main, whatever else it is.
-        let given = packet.mark();
-        packet.set_mark(given & !self.marks.mask() | mark);
-        if is_error(packet, info)
-            || packet.has_ip_options()
-            || packet.is_taken()
-            || bridged == Bridged::Routed
-        {
+        if is_alone(packet, info) || bridged == Bridged::Routed {
+            self.mark(packet, ct);
             self.stats.count::<ALONE>();
             return;
         }
-        let key = key_of(packet);
-        match self.entries.take(net, ct, info.dir(), key, packet) {
-            Found::Hit => {
-                self.stats.count::<HITS>();
-                return;
-            }
-            Found::Local => {
-                self.stats.count::<HITS>();
-                self.unmark(packet);
-                return;
-            }
+        match self.follow(net, packet, ct, info) {
+            Found::Hit | Found::Local => return,
             Found::Obsolete => self.stats.count::<OBSOLETE>(),
             Found::Miss => {}
         }
@@ -132,7 +128,7 @@ impl Prerouting for Path {
             self.stats.count::<ALONE>();
         } else {
             self.stats.count::<LOOKUPS>();
-            self.look_up(net, packet, ct, info.dir(), key);
+            self.look_up(net, packet, ct, info.dir(), key_of(packet));
         }
     }
 }
@@ -179,6 +175,12 @@ fn is_error(packet: &Skb<'_>, info: Info) -> bool {
     info.is_related() && packet.is_icmp()
 }
 
+/// Whether a packet of a connection of ours takes no kept route.
+#[inline]
+fn is_alone(packet: &Incoming<'_>, info: Info) -> bool {
+    is_error(packet, info) || packet.has_ip_options() || packet.is_taken()
+}
+
 /// Whether it is the packet that opens a connection.
 fn is_first(packet: &Skb<'_>, ct: &Conn, info: Info) -> bool {
     !ct.is_confirmed() && (info.is_new() || info.is_related()) && !is_error(packet, info)
@@ -217,6 +219,30 @@ enum First {
 impl Path {
     pub(crate) fn config(&self) -> Config {
         self.chooser.config()
+    }
+
+    /// Gives the packet of a connection of ours the dst that its connection keeps, if it does, and the mark.
+    #[inline(always)]
+    fn follow(&self, net: &Net, packet: &mut Incoming<'_>, ct: &Conn, info: Info) -> Found {
+        self.mark(packet, ct);
+        let key = key_of(packet);
+        let found = self.entries.take(net, ct, info.dir(), key, packet);
+        match found {
+            Found::Hit => self.stats.count::<HITS>(),
+            Found::Local => {
+                self.stats.count::<HITS>();
+                self.unmark(packet);
+            }
+            Found::Obsolete | Found::Miss => {}
+        }
+        found
+    }
+
+    /// Without its mark a packet would take the default route of main, whatever else it is.
+    #[inline]
+    fn mark(&self, packet: &mut Skb<'_>, ct: &Conn) {
+        let given = packet.mark();
+        packet.set_mark(given & !self.marks.mask() | ct.mark() & self.marks.mask());
     }
 
     /// The mark is there to find a route by. Nothing else of the router's own has a use for it; and should

@@ -11,7 +11,10 @@ use super::{
     bindings,
     lock::BhOff,
     netns::Net,
-    skb::Skb,
+    skb::{
+        Skb,
+        NOREF, //
+    },
     time, //
 };
 use core::{
@@ -56,7 +59,6 @@ impl<'a> Dst<'a> {
     ///
     /// `refdst` must be the `_skb_refdst` of the valid `skb`, and NULL or an IPv4 route.
     pub(super) unsafe fn from_refdst(refdst: usize, skb: *mut bindings::sk_buff) -> Option<Self> {
-        const NOREF: usize = 1; // SKB_DST_NOREF
         const { assert!(core::mem::offset_of!(bindings::rtable, dst) == 0) };
         Some(Self {
             rt: NonNull::new((refdst & !NOREF) as *mut bindings::rtable)?,
@@ -164,13 +166,13 @@ impl Slot {
         self.rt.load(Relaxed) as *mut bindings::rtable
     }
 
-    /// Whether the route is still the one that a lookup would give.
+    /// The route, if it is still the one that a lookup would give.
     ///
     /// # Safety
     ///
     /// The slot must have been seen with a tag since the RCU read lock was taken, or its table be locked.
     #[inline]
-    unsafe fn is_valid(&self, net: &Net) -> bool {
+    unsafe fn valid(&self, net: &Net) -> Option<NonNull<bindings::rtable>> {
         let rt = self.rt();
         // SAFETY: The slot holds a reference to it. Both members are read as the kernel does, at any time.
         let (obsolete, genid) = unsafe {
@@ -179,7 +181,9 @@ impl Slot {
                 addr_of!((*rt).rt_genid).read_volatile(),
             )
         };
-        i32::from(obsolete) == bindings::DST_OBSOLETE_FORCE_CHK && genid == net.genid_ipv4()
+        (i32::from(obsolete) == bindings::DST_OBSOLETE_FORCE_CHK && genid == net.genid_ipv4())
+            // SAFETY: What holds a route is not NULL.
+            .then(|| unsafe { NonNull::new_unchecked(rt) })
     }
 
     /// Takes the dst out of use. The table must be locked.
@@ -268,14 +272,13 @@ impl Table {
             return Found::Miss;
         }
         // SAFETY: A packet is in an RCU read-side critical section, and the tag was there.
-        if !unsafe { slot.is_valid(net) } {
+        let Some(rt) = (unsafe { slot.valid(net) }) else {
             return Found::Obsolete;
-        }
-        let Some(dst) = NonNull::new(slot.rt().cast()) else {
-            return Found::Miss;
         };
         // SAFETY: RCU keeps what a live slot holds.
-        unsafe { skb.set_dst_noref(dst) };
+        if !unsafe { skb.set_dst_noref(rt.cast()) } {
+            return Found::Miss;
+        }
         let now = Self::now();
         if slot.used.load(Relaxed) != now {
             slot.used.store(now, Relaxed);
@@ -324,7 +327,7 @@ impl Table {
             } else if slot.rt() as usize == rt && slot.key() == key {
                 return Some(Self::word(tag, first, way));
             // SAFETY: The table is locked.
-            } else if !unsafe { slot.is_valid(net) } {
+            } else if unsafe { slot.valid(net) }.is_none() {
                 slot.retire();
                 is_room_coming = true;
             } else if idle.is_none_or(|i| Self::age(slot, now) > Self::age(i, now)) {
@@ -364,7 +367,7 @@ impl Table {
             let _writers = self.writers.lock();
             for slot in bucket.iter().filter(|s| s.tag.load(Relaxed) != 0) {
                 // SAFETY: The table is locked.
-                if !unsafe { slot.is_valid(net) }
+                if unsafe { slot.valid(net) }.is_none()
                     || Self::age(slot, now) > idle_jiffies / Self::TICK
                 {
                     slot.retire();

@@ -22,6 +22,13 @@ class Netns:
         enter = lambda: os.setns(fd, os.CLONE_NEWNET)
         self.worker = ThreadPoolExecutor(1, initializer=enter)
         self.waiter = ThreadPoolExecutor(1, initializer=enter)
+        self.fd = fd
+
+    def end(self):
+        self.worker.shutdown()
+        self.waiter.shutdown()
+        os.close(self.fd)
+        subprocess.run(["ip", "netns", "del", self.name], check=True)
 
     def inside(self, f, *args):
         return self.worker.submit(f, *args).result()

@@ -300,5 +300,7 @@ class Router(Netns):
                 raise SystemExit(f"{self.spec}: {gone.get(dev, 0)} packets left through {dev}, not about {share:.0f}")
 
 
-def insert_module(path):
-    subprocess.run(["insmod", path], check=True)
+def prepare(module):
+    """What the routers are made of, where it is not built in."""
+    subprocess.run(["modprobe", "-qa", "pktgen", "dummy", "nf_conntrack", "nf_flow_table", "nft_flow_offload", "nf_flow_table_inet"])
+    subprocess.run(["insmod", module], check=True)
