@@ -314,8 +314,8 @@ impl Path {
             return;
         }
         // A route that is more specific than a default has the last word.
+        let oif = oif.filter(|oif| by_user == 0 && !self.wans.is_at(self.marks.id(mark), *oif));
         let other = oif.and_then(|oif| self.wans.by_ifindex(oif));
-        let other = other.filter(|id| *id != self.marks.id(mark) && by_user == 0);
         let mark = other.map_or(mark, |id| self.marks.of(id));
         if other.is_some() {
             self.assign(packet, ct, mark);
@@ -397,9 +397,9 @@ impl Path {
     fn classify(&self, net: &Net, packet: &mut Incoming<'_>) -> First {
         let iif = packet.iif();
         // Also if it has no routes: better no answer than one by another line, with the address of this one.
-        let from = self.wans.by_ifindex(iif.ifindex());
+        let from = || self.wans.by_ifindex(iif.ifindex());
         let mut route = packet.route();
-        if let (None, Some(id)) = (&route, from.filter(|_| iif.checks_mark())) {
+        if let (None, Some(id)) = (&route, iif.checks_mark().then(from).flatten()) {
             // The source may be valid only for what has the mark of the WAN.
             let mark = packet.mark();
             packet.set_mark(mark & !self.marks.mask() | self.marks.of(id));
@@ -418,7 +418,7 @@ impl Path {
         if !dst.is_unicast() && !dst.is_local() {
             return First::Other;
         }
-        from.map_or(First::Other, First::Inbound)
+        from().map_or(First::Other, First::Inbound)
     }
 
     fn choose(
