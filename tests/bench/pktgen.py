@@ -104,23 +104,25 @@ class Netns:
         self.under_way = self.waiter.submit(self.control("pgctrl", "start"))
 
     def stop(self):
-        # A thread that has not yet noticed that it is to run would not notice this.
-        while not self.under_way.done():
-            self.inside(self.control("pgctrl", "stop"))
-            time.sleep(0.05)
+        self.inside(self.control("pgctrl", "stop"))
 
-    def result(self):
-        """Nanoseconds of CPU, and packets."""
+    def result(self, is_to_stop=False):
+        """Nanoseconds of CPU, and packets. What was started may be noticed only when the kernel has given up to wait
+        for it, and a stop before that is none."""
         self.under_way.result()
         started, stopped, idle, packets = [], [], 0, 0
+        end = time.monotonic() + 300
         for dev in self.devs:
-            text = self.read(f"/proc/thread-self/net/pktgen/{dev}")
-            found = re.search(
-                r"pkts-sofar: (\d+) .*\s+started: (\d+)us  stopped: (\d+)us idle: (\d+)us", text
-            )
-            # What a flowtable takes counts as an error there.
-            if "Result: OK" not in text or not found:
-                raise SystemExit(f"{self.name}: pktgen {dev}: {text[-400:]}")
+            while True:
+                text = self.read(f"/proc/thread-self/net/pktgen/{dev}")
+                if re.search(r"Result: OK: \d+\(c", text):
+                    break
+                if time.monotonic() > end:
+                    raise SystemExit(f"{self.name}: pktgen {dev}: {text[-400:]}")
+                if is_to_stop:
+                    self.stop()
+                time.sleep(0.05)
+            found = re.search(r"pkts-sofar: (\d+) .*\s+started: (\d+)us  stopped: (\d+)us idle: (\d+)us", text)
             numbers = [int(n) for n in found.groups()]
             packets += numbers[0]
             started.append(numbers[1])
@@ -135,8 +137,8 @@ def run(spaces, seconds=0, packets=0):
         ns.start(packets)
     if not packets:
         time.sleep(seconds)
-        for ns in spaces:
-            ns.inside(ns.control("pgctrl", "stop"))
-        for ns in spaces:
-            ns.stop()
-    return [ns.result() for ns in spaces]
+        while not all(ns.under_way.done() for ns in spaces):
+            for ns in spaces:
+                ns.stop()
+            time.sleep(0.05)
+    return [ns.result(not packets) for ns in spaces]
