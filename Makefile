@@ -70,7 +70,8 @@ bench:
 	scripts/build uml
 	scripts/build tool
 	scripts/build stock
-	tests/vm/run uml tests/bench/lines
+	tests/bench/host
+	tests/bench/all
 	tests/vm/run uml tests/bench/placing
 	tests/vm/run stock tests/bench/placing
 

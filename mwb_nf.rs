@@ -86,13 +86,25 @@ pub(crate) struct Path {
 
 impl Prerouting for Path {
     #[inline]
+    fn passes(&self, net: &Net, packet: &mut Incoming<'_>) -> bool {
+        let Some((ct, info)) = packet.conntrack() else {
+            return true;
+        };
+        ct.mark() & self.marks.mask() != 0
+            && !packet.has_extensions()
+            && !is_alone(packet, info)
+            && matches!(
+                self.follow(net, packet, ct, info),
+                Found::Hit | Found::Local
+            )
+    }
+
     fn incoming(&self, net: &Net, packet: &mut Incoming<'_>) -> Verdict {
         let Some((ct, info)) = packet.conntrack() else {
             return Verdict::Accept;
         };
-        let mark = ct.mark() & self.marks.mask();
         let bridged = packet.bridged();
-        if mark == 0 {
+        if ct.mark() & self.marks.mask() == 0 {
             if is_first(packet, ct, info) && bridged != Bridged::Through && is_fair_game(packet) {
                 // Without memory for a lookup it might go by another line than it should, and with it all that
                 // follow. It is sent again.
@@ -106,29 +118,13 @@ impl Prerouting for Path {
             self.stats.count::<ALONE>();
             return Verdict::Accept;
         }
-
-        // Without its mark it would take the default route of main, whatever else it is.
-        let given = packet.mark();
-        packet.set_mark(given & !self.marks.mask() | mark);
-        if is_error(packet, info)
-            || packet.has_ip_options()
-            || packet.is_taken()
-            || bridged == Bridged::Routed
-        {
+        if is_alone(packet, info) || bridged == Bridged::Routed {
+            self.mark(packet, ct);
             self.stats.count::<ALONE>();
             return Verdict::Accept;
         }
-        let key = key_of(packet);
-        match self.entries.take(net, ct, info.dir(), key, packet) {
-            Found::Hit => {
-                self.stats.count::<HITS>();
-                return Verdict::Accept;
-            }
-            Found::Local => {
-                self.stats.count::<HITS>();
-                self.unmark(packet);
-                return Verdict::Accept;
-            }
+        match self.follow(net, packet, ct, info) {
+            Found::Hit | Found::Local => return Verdict::Accept,
             Found::Obsolete => self.stats.count::<OBSOLETE>(),
             Found::Miss => {}
         }
@@ -138,7 +134,7 @@ impl Prerouting for Path {
         } else {
             self.stats.count::<LOOKUPS>();
             // The stack repeats a lookup that failed, and knows what to say of it.
-            _ = self.look_up(net, packet, ct, info.dir(), key);
+            _ = self.look_up(net, packet, ct, info.dir(), key_of(packet));
         }
         Verdict::Accept
     }
@@ -186,6 +182,12 @@ fn is_error(packet: &Skb<'_>, info: Info) -> bool {
     info.is_related() && packet.is_icmp()
 }
 
+/// Whether a packet of a connection of ours takes no kept route.
+#[inline]
+fn is_alone(packet: &Incoming<'_>, info: Info) -> bool {
+    is_error(packet, info) || packet.has_ip_options() || packet.is_taken()
+}
+
 /// Whether it is the packet that opens a connection.
 fn is_first(packet: &Skb<'_>, ct: &Conn, info: Info) -> bool {
     !ct.is_confirmed() && (info.is_new() || info.is_related()) && !is_error(packet, info)
@@ -224,6 +226,30 @@ enum First {
 impl Path {
     pub(crate) fn config(&self) -> Config {
         self.chooser.config()
+    }
+
+    /// Gives the packet of a connection of ours the dst that its connection keeps, if it does, and the mark.
+    #[inline(always)]
+    fn follow(&self, net: &Net, packet: &mut Incoming<'_>, ct: &Conn, info: Info) -> Found {
+        self.mark(packet, ct);
+        let key = key_of(packet);
+        let found = self.entries.take(net, ct, info.dir(), key, packet);
+        match found {
+            Found::Hit => self.stats.count::<HITS>(),
+            Found::Local => {
+                self.stats.count::<HITS>();
+                self.unmark(packet);
+            }
+            Found::Obsolete | Found::Miss => {}
+        }
+        found
+    }
+
+    /// Without its mark a packet would take the default route of main, whatever else it is.
+    #[inline]
+    fn mark(&self, packet: &mut Skb<'_>, ct: &Conn) {
+        let given = packet.mark();
+        packet.set_mark(given & !self.marks.mask() | ct.mark() & self.marks.mask());
     }
 
     /// The mark is there to find a route by. Nothing else of the router's own has a use for it; and should
@@ -301,8 +327,8 @@ impl Path {
             return Ok(());
         }
         // A route that is more specific than a default has the last word.
+        let oif = oif.filter(|oif| by_user == 0 && !self.wans.is_at(self.marks.id(mark), *oif));
         let other = oif.and_then(|oif| self.wans.by_ifindex(oif));
-        let other = other.filter(|id| *id != self.marks.id(mark) && by_user == 0);
         let mark = other.map_or(mark, |id| self.marks.of(id));
         if other.is_some() {
             self.assign(packet, ct, mark);
@@ -385,9 +411,9 @@ impl Path {
     fn classify(&self, net: &Net, packet: &mut Incoming<'_>) -> Result<First> {
         let iif = packet.iif();
         // Also if it has no routes: better no answer than one by another line, with the address of this one.
-        let from = self.wans.by_ifindex(iif.ifindex());
+        let from = || self.wans.by_ifindex(iif.ifindex());
         let mut route = packet.route()?;
-        if let (None, Some(id)) = (&route, from.filter(|_| iif.checks_mark())) {
+        if let (None, Some(id)) = (&route, iif.checks_mark().then(from).flatten()) {
             // The source may be valid only for what has the mark of the WAN.
             let mark = packet.mark();
             packet.set_mark(mark & !self.marks.mask() | self.marks.of(id));
@@ -407,7 +433,7 @@ impl Path {
         if !dst.is_unicast() && !dst.is_local() {
             return Ok(First::Other);
         }
-        Ok(from.map_or(First::Other, First::Inbound))
+        Ok(from().map_or(First::Other, First::Inbound))
     }
 
     fn choose(

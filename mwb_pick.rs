@@ -360,7 +360,7 @@ pub(crate) fn pick(
     let mut best: Option<Runner> = None;
     let mut second: Option<Runner> = None;
     for c in candidates {
-        let runner = Runner {
+        let mut runner = Runner {
             id: c.id,
             tier: c.tier,
             used: used(&c),
@@ -370,18 +370,24 @@ pub(crate) fn pick(
                 Mode::Rate => 0,
             },
             speed: c.down.capacity_bps,
+            arrival: None,
         };
-        match best {
-            Some(b) if b.tier < c.tier => {}
-            Some(b) if b.tier == c.tier && !runner.is_before(&b, settings.mode, random) => {
-                if second.is_none_or(|s| runner.is_before(&s, settings.mode, random)) {
-                    second = Some(runner);
-                }
-            }
-            _ => {
-                second = best.filter(|b| b.tier == c.tier);
-                best = Some(runner);
-            }
+        let Some(b) = &mut best else {
+            best = Some(runner);
+            continue;
+        };
+        if b.tier < runner.tier {
+            continue;
+        }
+        if b.tier > runner.tier || runner.is_before(b, settings.mode, random) {
+            second = (b.tier == runner.tier).then_some(*b);
+            *b = runner;
+        } else if settings.mode == Mode::TwoChoices
+            && second
+                .as_mut()
+                .is_none_or(|s| runner.is_before(s, settings.mode, random))
+        {
+            second = Some(runner);
         }
     }
     let best = best?;
@@ -399,18 +405,26 @@ struct Runner {
     /// Until its turn, or its arrival.
     wait: u64,
     speed: u64,
+    /// Once it is known.
+    arrival: Option<u64>,
 }
 
 impl Runner {
+    fn arrival(&mut self, random: u32) -> u64 {
+        let Self { id, speed, .. } = *self;
+        *self
+            .arrival
+            .get_or_insert_with(|| arrival(random, id, speed))
+    }
+
     /// Whether it goes before another one of its tier. Equals run a race.
-    fn is_before(&self, other: &Self, mode: Mode, random: u32) -> bool {
+    fn is_before(&mut self, other: &mut Self, mode: Mode, random: u32) -> bool {
         let order = match mode {
             Mode::Rate => self.used.cmp(&other.used),
             Mode::TwoChoices | Mode::Weighted => self.wait.cmp(&other.wait),
         };
-        let arrival = |r: &Self| arrival(random, r.id, r.speed);
         order
-            .then_with(|| arrival(self).cmp(&arrival(other)))
+            .then_with(|| self.arrival(random).cmp(&other.arrival(random)))
             .then(self.id.cmp(&other.id))
             .is_lt()
     }

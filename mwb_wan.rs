@@ -603,11 +603,20 @@ impl Wans {
         settings: &mwb_pick::Settings,
         is_fit: impl Fn(u8) -> bool,
     ) -> Option<u8> {
-        let candidates = self.candidates();
-        let candidates = candidates.filter(|c| is_fit(c.id) && self.is_usable(net, c.id));
+        let outlook = self.outlook();
         let clock = self.clock.load(Relaxed);
         let random = time::random_u32();
-        mwb_pick::pick(settings, &self.outlook(), clock, candidates, random)
+        let best = |is_usable: &dyn Fn(u8) -> bool| {
+            let candidates = self.candidates();
+            let candidates = candidates.filter(|c| is_fit(c.id) && is_usable(c.id));
+            mwb_pick::pick(settings, &outlook, clock, candidates, random)
+        };
+        // To ask every device takes longer than all the rest, and hardly ever makes a difference.
+        let is_open = |id| self.wan(id).is_some_and(|w| w.is_open.load(Relaxed));
+        match best(&is_open) {
+            Some(id) if !self.is_usable(net, id) => best(&|id| self.is_usable(net, id)),
+            id => id,
+        }
     }
 
     /// The WAN that a new connection gets: [`Self::best`], of which the next choice will know.

@@ -59,8 +59,9 @@ impl Info {
     /// An ICMP error about the connection, or a packet of a connection that another one expected.
     #[inline]
     pub(crate) fn is_related(self) -> bool {
-        self.0 % bindings::ip_conntrack_info_IP_CT_IS_REPLY
-            == bindings::ip_conntrack_info_IP_CT_RELATED
+        const REPLY: u32 =
+            bindings::ip_conntrack_info_IP_CT_RELATED + bindings::ip_conntrack_info_IP_CT_IS_REPLY;
+        matches!(self.0, bindings::ip_conntrack_info_IP_CT_RELATED | REPLY)
     }
 }
 

@@ -15,7 +15,10 @@ use super::{
     bindings,
     lock::BhOff,
     netns::Net,
-    skb::Skb,
+    skb::{
+        Skb,
+        NOREF, //
+    },
     slot::{
         self,
         Held,
@@ -58,7 +61,6 @@ impl<'a> Dst<'a> {
     ///
     /// `refdst` must be the `_skb_refdst` of the valid `skb`, and NULL or an IPv4 route.
     pub(super) unsafe fn from_refdst(refdst: usize, skb: *mut bindings::sk_buff) -> Option<Self> {
-        const NOREF: usize = 1; // SKB_DST_NOREF
         const { assert!(core::mem::offset_of!(bindings::rtable, dst) == 0) };
         Some(Self {
             rt: NonNull::new((refdst & !NOREF) as *mut bindings::rtable)?,
@@ -187,19 +189,10 @@ impl Table {
             return Found::Miss;
         };
         // A packet is in an RCU read-side critical section.
-        slot.take(
-            net,
-            tag,
-            key,
-            |rt| match NonNull::new(rt.addr() as *mut _) {
-                Some(dst) => {
-                    // SAFETY: RCU keeps what a live slot holds.
-                    unsafe { skb.set_dst_noref(dst) };
-                    true
-                }
-                None => false,
-            },
-        )
+        slot.take(net, tag, key, |rt| {
+            // SAFETY: What a slot holds is not NULL, and RCU keeps it.
+            unsafe { skb.set_dst_noref(NonNull::new_unchecked(rt.addr() as *mut _)) }
+        })
     }
 
     /// Keeps `dst` for packets like this one, and returns its word. `genid` is that of the namespace from

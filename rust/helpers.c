@@ -50,11 +50,6 @@ bool mwb_helper_check_net(const struct net *net)
 
 /* skb, dst */
 
-void mwb_helper_skb_dst_set_noref(struct sk_buff *skb, struct dst_entry *dst)
-{
-	skb_dst_set_noref(skb, dst);
-}
-
 void mwb_helper_skb_dst_drop(struct sk_buff *skb)
 {
 	skb_dst_drop(skb);

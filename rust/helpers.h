@@ -18,7 +18,6 @@ void *mwb_helper_net_generic(const struct net *net, unsigned int id);
 bool mwb_helper_check_net(const struct net *net);
 
 /* skb, dst */
-void mwb_helper_skb_dst_set_noref(struct sk_buff *skb, struct dst_entry *dst);
 void mwb_helper_skb_dst_drop(struct sk_buff *skb);
 enum mwb_bridged { MWB_BRIDGED_NO, MWB_BRIDGED_ROUTED, MWB_BRIDGED_THROUGH };
 enum mwb_bridged mwb_helper_skb_bridged(const struct sk_buff *skb, const struct net_device *dev);

@@ -52,7 +52,11 @@ impl Verdict {
 
 /// A function on the path of packets that come in.
 pub(crate) trait Prerouting: Send + Sync + 'static {
-    /// Sees every IPv4 packet that comes in through a device of the namespace. Runs in softirq, under RCU.
+    /// The short way of nearly all packets: sees every IPv4 packet that comes in through a device of the
+    /// namespace, and says whether that was all. Runs in softirq, under RCU.
+    fn passes(&self, net: &Net, packet: &mut Incoming<'_>) -> bool;
+
+    /// Sees all others.
     fn incoming(&self, net: &Net, packet: &mut Incoming<'_>) -> Verdict;
 }
 
@@ -138,6 +142,29 @@ impl<T: Prerouting> Registration<T> {
     ) -> c_uint {
         // SAFETY: `private` is the `data` of a registration, which waits for running hooks before it
         // lets go of it; `skb` and `state` are valid and the packet is ours while the hook runs.
+        let (data, mut packet, net) = unsafe {
+            (
+                &*private.cast::<T>(),
+                Incoming::from_hook(skb, (*state).in_),
+                Net::from_ptr((*state).net),
+            )
+        };
+        if data.passes(net, &mut packet) {
+            return bindings::NF_ACCEPT;
+        }
+        // SAFETY: As above.
+        unsafe { Self::other_incoming(private, skb, state) }
+    }
+
+    /// Has all that it takes, so that the other one takes as little as it can.
+    #[cold]
+    #[inline(never)]
+    unsafe extern "C" fn other_incoming(
+        private: *mut c_void,
+        skb: *mut bindings::sk_buff,
+        state: *const bindings::nf_hook_state,
+    ) -> c_uint {
+        // SAFETY: As in `incoming`.
         let (data, mut packet, net) = unsafe {
             (
                 &*private.cast::<T>(),

@@ -28,6 +28,9 @@ use kernel::{
     prelude::*, //
 };
 
+/// In `_skb_refdst`: the packet holds no reference (`SKB_DST_NOREF`).
+pub(super) const NOREF: usize = 1;
+
 /// An IPv4 packet in a hook.
 ///
 /// # Invariants
@@ -144,15 +147,27 @@ impl<'a> Skb<'a> {
         unsafe { bindings::mwb_helper_skb_dst_drop(self.skb.as_ptr()) };
     }
 
-    /// Gives it `dst`, without a reference.
+    /// Gives it `dst`, without a reference; if it has a conntrack, and says whether that is so. Only then, what
+    /// `skb_dst_set_noref()` does besides is already done: to note that GRO has something to give back before it
+    /// uses a packet once more.
     ///
     /// # Safety
     ///
     /// RCU must keep `dst` for `'a`; whoever keeps the packet for longer takes a reference then.
     #[inline]
-    pub(super) unsafe fn set_dst_noref(&mut self, dst: NonNull<bindings::dst_entry>) {
-        // SAFETY: By the type invariant, and the caller's promise.
-        unsafe { bindings::mwb_helper_skb_dst_set_noref(self.skb.as_ptr(), dst.as_ptr()) };
+    pub(super) unsafe fn set_dst_noref(&mut self, dst: NonNull<bindings::dst_entry>) -> bool {
+        // SAFETY: Both are an `unsigned long`.
+        let (nfct, refdst) = unsafe {
+            (
+                *self.member::<usize>(bindings::MWB_OFFSET_SKB_NFCT),
+                self.member::<usize>(bindings::MWB_OFFSET_SKB_REFDST),
+            )
+        };
+        if nfct != 0 {
+            // SAFETY: By the type invariant the packet is ours; and the caller's promise.
+            unsafe { *refdst = dst.as_ptr() as usize | NOREF };
+        }
+        nfct != 0
     }
 }
 
@@ -218,7 +233,7 @@ impl<'a> Incoming<'a> {
 
     /// Whether it has extensions: what a bridge or IPsec knows of a packet is one; most have none.
     #[inline]
-    fn has_extensions(&self) -> bool {
+    pub(crate) fn has_extensions(&self) -> bool {
         #[cfg(CONFIG_SKB_EXTENSIONS)]
         // SAFETY: `active_extensions` is a `__u8`.
         return unsafe { *self.member::<u8>(bindings::MWB_OFFSET_SKB_EXTENSIONS) } != 0;
