@@ -393,7 +393,10 @@ int mwb_helper_oif(struct net *net, __be32 addr, u32 mark)
 
 	if (IS_ERR(rt))
 		return 0;
+	/* The reference keeps the route, but not its device. */
+	rcu_read_lock();
 	oif = mwb_helper_dst_ifindex(&rt->dst);
+	rcu_read_unlock();
 	ip_rt_put(rt);
 	return oif;
 }
