@@ -240,6 +240,9 @@ class Tracking(Worker):
         while True:
             yield self.pace(rng, 0.5)
             what = rng.choice(("flush", "flush_mark", "scribble", "scribble", "labels"))
+            # Most of the time routes are kept.
+            if has_labels and rng.random() < 0.6:
+                what = "labels"
             if what == "labels":
                 has_labels = not has_labels
                 yield what, has_labels
@@ -329,7 +332,7 @@ class Module(Worker):
     def plan(self, rng):
         while True:
             # The slower the machine, the longer it takes to configure everything again.
-            yield self.pace(rng, PATIENCE / 15)
+            yield self.pace(rng, PATIENCE / 8)
             yield "rmmod",
             yield self.pace(rng, 0.1)
             yield "insmod", rng.random() < 0.75
