@@ -395,7 +395,7 @@ int mwb_helper_oif(struct net *net, __be32 addr, u32 mark)
 
 	if (IS_ERR(rt))
 		return 0;
-	/* The route keeps no device that is going away. */
+	/* The reference keeps the route, but not its device. */
 	rcu_read_lock();
 	oif = mwb_helper_dst_ifindex(&rt->dst);
 	rcu_read_unlock();
@@ -948,7 +948,6 @@ void mwb_helper_genlmsg_cancel(struct sk_buff *skb, void *hdr)
 	genlmsg_cancel(skb, hdr);
 }
 
-/* NULL when nobody listens, or there is no memory. */
 bool mwb_helper_genl_has_listeners(const struct genl_family *family, struct net *net,
 				   unsigned int group)
 {
