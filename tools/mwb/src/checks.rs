@@ -5,7 +5,7 @@
 use crate::command::quoted;
 use crate::facts::{Facts, Instance};
 use crate::finding::{Finding, Level::*};
-use crate::nft::{is_named, Cover, Mark};
+use crate::nft::{self, is_named, Cover, Mark};
 use crate::rate;
 use crate::rtnetlink::Route;
 use crate::uapi::*;
@@ -841,6 +841,32 @@ mod tests {
                 nft delete rule ip nat post handle 3"]
         );
         assert_eq!(write(0x0200_0000), [""; 0]);
+    }
+
+    #[test]
+    fn routes_decided_on_too_late() {
+        let with = |prio: i32, expr: serde_json::Value| {
+            let chain = json!({"family": "inet", "table": "filter", "name": "divert", "handle": 1,
+                "type": "filter", "hook": "prerouting", "prio": prio, "policy": "accept"});
+            let rule = json!({"family": "inet", "table": "filter", "chain": "divert", "handle": 2, "expr": [expr]});
+            let objects = json!({"nftables": [{"chain": chain}, {"rule": rule}]});
+            let mut late = nft::Nft::parse(&objects.to_string()).unwrap();
+            late.masquerade_all();
+            found(|facts| facts.nft = Some(late))
+        };
+        let proxy = || json!({"tproxy": {"family": "ip", "port": 12345}});
+        let mark = || json!({"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}});
+        for decides in [proxy(), mark()] {
+            let [finding] = &with(0, decides.clone())[..] else {
+                panic!("not one finding for {decides}");
+            };
+            assert!(
+                finding.starts_with("error: the rule inet filter divert handle 2 sends packets elsewhere, but after mwb"),
+                "{finding}"
+            );
+            assert_eq!(with(-150, decides), [""; 0]);
+        }
+        assert_eq!(with(0, json!({"counter": null})), [""; 0]);
     }
 
     #[test]

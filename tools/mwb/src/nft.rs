@@ -432,6 +432,15 @@ pub mod tests {
         Nft::parse(&json!({"nftables": all}).to_string()).unwrap()
     }
 
+    impl Nft {
+        /// As [`ruleset`] with a masquerade, besides what is there.
+        pub fn masquerade_all(&mut self) {
+            let Nft { chains, rules, .. } = ruleset(&[json!([{"masquerade": null}])]);
+            self.chains.extend(chains);
+            self.rules.extend(rules);
+        }
+    }
+
     /// One that translates everything and has flowtables, each with these devices.
     pub fn with_flowtables(devices: &[Value]) -> Nft {
         let mut nft = ruleset(&[json!([{"masquerade": null}])]);
