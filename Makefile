@@ -8,7 +8,7 @@ out := $(CURDIR)/build/host
 share := $(DESTDIR)$(PREFIX)/share
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) MO=$(out)
 
-.PHONY: all module tool install sandbox demo tour test bench sim check clean
+.PHONY: all module tool install sandbox demo tour test soak bench sim check clean
 
 # For the kernel at KDIR, with this machine's own tools. The others need nothing of it but root, and
 # do everything in the sandbox.
@@ -65,6 +65,10 @@ tour:
 
 test:
 	tests/run
+
+# The long form of what `make test` does in short: hours.
+soak:
+	tests/soak
 
 bench:
 	scripts/build uml
