@@ -309,9 +309,10 @@ impl Do for PolicyReplace {
 
     fn handle(instance: &Instance, request: &Request<'_>) -> Result {
         let portid = request.portid();
-        let begun = match request.flag(uapi::A_POLICIES_BEGIN) {
-            true => instance.begin_policies(portid),
-            false => Ok(()),
+        let begun = if request.flag(uapi::A_POLICIES_BEGIN) {
+            instance.begin_policies(portid)
+        } else {
+            Ok(())
         };
         let stage = |attrs: &Attrs<'_>| {
             let (selector, to, is_strict) = policy(attrs)?;

@@ -68,6 +68,10 @@ use kernel::{
     sync::{
         Arc,
         Mutex, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
     }, //
 };
 
@@ -149,6 +153,14 @@ struct Learned {
     gateway: IpAddr,
     /// Since when it has it no more.
     lost_ns: Option<u64>,
+}
+
+/// What a pass could not add, and goes on without.
+struct Lacking {
+    /// Tables without their default route.
+    tables: KVec<u32>,
+    /// Whether memory was wanting for anything else.
+    is_short: bool,
 }
 
 /// What there is, as far as nobody has said that it changed.
@@ -391,11 +403,10 @@ impl Sync {
         let mut desired = KVVec::with_capacity(known.actual.len(), GFP_KERNEL_ACCOUNT)?;
         mwb_route::desired(&inputs, |object| desired.push(object, GFP_KERNEL_ACCOUNT))?;
         sort(&mut desired);
-        let mut is_short = false;
-        let failed = self.apply(&mut desk.client, &known.actual, &desired, &mut is_short)?;
+        let Lacking { tables, is_short } = self.apply(&mut desk.client, &known.actual, &desired)?;
 
-        self.announce(&config, &states, &When::After { failed: &failed })?;
-        if is_short || !failed.is_empty() {
+        self.announce(&config, &states, &When::After { failed: &tables })?;
+        if is_short || !tables.is_empty() {
             return Err(EAGAIN);
         }
         desk.known = Some(Known {
@@ -412,12 +423,13 @@ impl Sync {
             mwb_event::last_resort(&self.net, &self.path.config(), false);
         }
         let mut desk = self.desk.lock();
-        // Dumps are interrupted by others' changes, and those end.
-        for _ in 0..10 {
+        // Dumps are interrupted by others' changes, and those end; so does a want of memory, mostly.
+        for i in 0..10 {
+            fsleep(Delta::from_millis(i * 10));
             let cleared = desk
                 .client
                 .ours()
-                .and_then(|actual| self.apply(&mut desk.client, &actual, &[], &mut false));
+                .and_then(|actual| self.apply(&mut desk.client, &actual, &[]));
             if cleared.is_ok() {
                 return;
             }
@@ -615,16 +627,12 @@ impl Sync {
         Ok(())
     }
 
-    /// Brings what is to `desired`. Returns the tables that lack a route; `is_short` when something else was not
-    /// added for want of memory.
-    fn apply(
-        &self,
-        client: &mut Client,
-        actual: &[Object],
-        desired: &[Object],
-        is_short: &mut bool,
-    ) -> Result<KVec<u32>> {
-        let mut failed = KVec::new();
+    /// Brings what is to `desired`.
+    fn apply(&self, client: &mut Client, actual: &[Object], desired: &[Object]) -> Result<Lacking> {
+        let mut lacking = Lacking {
+            tables: KVec::new(),
+            is_short: false,
+        };
         for (op, object) in mwb_route::difference(actual, desired) {
             let outcome = client.request(object.request(op)?);
             match (outcome, op, object) {
@@ -637,13 +645,15 @@ impl Sync {
                 // Without a default route a WAN carries nothing. Without a copy of a connected one it is none
                 // the worse: the rule in front of all finds that in main.
                 (Err(_), Op::Add, Object::Route(route)) if route.is_default() => {
-                    failed.push(route.table, GFP_KERNEL)?
+                    lacking.tables.push(route.table, GFP_KERNEL)?
                 }
-                (Err(e), Op::Add, Object::Route(_)) => *is_short |= e == ENOMEM || e == ENOBUFS,
+                (Err(e), Op::Add, Object::Route(_)) => {
+                    lacking.is_short |= e == ENOMEM || e == ENOBUFS
+                }
                 (Err(e), Op::Add, Object::Rule(_)) => return Err(e),
             }
         }
-        Ok(failed)
+        Ok(lacking)
     }
 
     /// Whether a message may mean that a pass is due.

@@ -606,15 +606,16 @@ impl Wans {
         let outlook = self.outlook();
         let clock = self.clock.load(Relaxed);
         let random = time::random_u32();
-        let best = |is_usable: &dyn Fn(u8) -> bool| {
-            let candidates = self.candidates();
-            let candidates = candidates.filter(|c| is_fit(c.id) && is_usable(c.id));
+        let is_open = |id| self.wan(id).is_some_and(|w| w.is_open.load(Relaxed));
+        let best = |asks_devices: bool| {
+            let candidates = self.candidates().filter(|c| {
+                is_fit(c.id) && is_open(c.id) && (!asks_devices || self.is_usable(net, c.id))
+            });
             mwb_pick::pick(settings, &outlook, clock, candidates, random)
         };
         // To ask every device takes longer than all the rest, and hardly ever makes a difference.
-        let is_open = |id| self.wan(id).is_some_and(|w| w.is_open.load(Relaxed));
-        match best(&is_open) {
-            Some(id) if !self.is_usable(net, id) => best(&|id| self.is_usable(net, id)),
+        match best(false) {
+            Some(id) if !self.is_usable(net, id) => best(true),
             id => id,
         }
     }

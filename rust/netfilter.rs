@@ -140,15 +140,8 @@ impl<T: Prerouting> Registration<T> {
         skb: *mut bindings::sk_buff,
         state: *const bindings::nf_hook_state,
     ) -> c_uint {
-        // SAFETY: `private` is the `data` of a registration, which waits for running hooks before it
-        // lets go of it; `skb` and `state` are valid and the packet is ours while the hook runs.
-        let (data, mut packet, net) = unsafe {
-            (
-                &*private.cast::<T>(),
-                Incoming::from_hook(skb, (*state).in_),
-                Net::from_ptr((*state).net),
-            )
-        };
+        // SAFETY: This is such a call.
+        let (data, mut packet, net) = unsafe { Self::called(private, skb, state) };
         if data.passes(net, &mut packet) {
             return bindings::NF_ACCEPT;
         }
@@ -165,14 +158,30 @@ impl<T: Prerouting> Registration<T> {
         state: *const bindings::nf_hook_state,
     ) -> c_uint {
         // SAFETY: As in `incoming`.
-        let (data, mut packet, net) = unsafe {
+        let (data, mut packet, net) = unsafe { Self::called(private, skb, state) };
+        data.incoming(net, &mut packet).raw()
+    }
+
+    /// What the hook is called with.
+    ///
+    /// # Safety
+    ///
+    /// They must be the arguments of a call of the hook by netfilter, and what is returned not outlive that call.
+    #[inline(always)]
+    unsafe fn called<'a>(
+        private: *mut c_void,
+        skb: *mut bindings::sk_buff,
+        state: *const bindings::nf_hook_state,
+    ) -> (&'a T, Incoming<'a>, &'a Net) {
+        // SAFETY: `private` is the `data` of a registration, which waits for running hooks before it
+        // lets go of it; `skb` and `state` are valid and the packet is ours while the hook runs.
+        unsafe {
             (
                 &*private.cast::<T>(),
                 Incoming::from_hook(skb, (*state).in_),
                 Net::from_ptr((*state).net),
             )
-        };
-        data.incoming(net, &mut packet).raw()
+        }
     }
 }
 
@@ -188,7 +197,7 @@ impl<T: LocalOut> Registration<T> {
         skb: *mut bindings::sk_buff,
         state: *const bindings::nf_hook_state,
     ) -> c_uint {
-        // SAFETY: As in `incoming`.
+        // SAFETY: As in `called`, above.
         let (data, mut packet, net) = unsafe {
             (
                 &*private.cast::<T>(),

@@ -34,6 +34,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "chance.h"
 #include "mwb.h"
 
 enum kind { NOTHING, PAD, FLAG, U32, U64, STRING, BINARY, NEST };
@@ -72,7 +73,7 @@ static struct shared {
 } *all;
 
 static bool is_alone;		/* nobody else changes this namespace's instance */
-static uint64_t seed, low, high;	/* where the addresses of a User-Mode kernel are */
+static uint64_t low, high;	/* where the addresses of a User-Mode kernel are */
 static int family, group;
 
 /* -- what is wrong ----------------------------------------------------------------------------------- */
@@ -121,22 +122,6 @@ static void must(bool is_true, const char *what)
 	_exit(2);
 }
 
-/* -- chance ------------------------------------------------------------------------------------------- */
-
-static uint64_t state;
-
-/* splitmix64 */
-static uint64_t chance(void)
-{
-	uint64_t z = state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
-
-static unsigned int below(unsigned int n) { return chance() % n; }
-static bool one_in(unsigned int n) { return below(n) == 0; }
 #define ANY(list) ((list)[below(ARRAY_SIZE(list))])
 
 /* -- writing ------------------------------------------------------------------------------------------ */
@@ -1182,7 +1167,7 @@ static void run(uint64_t start, long messages)
 	long sent = 0, before;
 
 	must(socks, "calloc");
-	state = start;
+	seed = start;
 	inet_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	must(inet_fd >= 0, "socket");
 	for (int i = 0; i < 4; i++)
@@ -1255,7 +1240,6 @@ static void many(long messages)
 	enum { NAMESPACES = 4 };
 	pid_t pids[NAMESPACES];
 
-	state = seed;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (int i = 0; i < NAMESPACES; i++)
 		pids[i] = namespace(chance(), messages / 4);
@@ -1286,13 +1270,14 @@ int main(int argc, char **argv)
 	bool is_one = argc == 4 && !strcmp(argv[1], "one");
 	long messages = argc == 4 ? atol(argv[3]) : 0;
 	FILE *info = fopen("/proc/cpuinfo", "re");
+	uint64_t first;
 	char line[256];
 
 	if (argc != 4 || messages <= 0 || (!is_one && strcmp(argv[1], "many"))) {
 		fprintf(stderr, "usage: netlink one|many SEED MESSAGES\n");
 		return 2;
 	}
-	seed = strtoull(argv[2], NULL, 0);
+	seed = first = strtoull(argv[2], NULL, 0);
 	/* Text, data and memory of a User-Mode kernel, as it is started for tests. */
 	while (info && fgets(line, sizeof(line), info))
 		if (strstr(line, "User Mode"))
@@ -1314,7 +1299,7 @@ int main(int argc, char **argv)
 			fault("%s was never granted, or never refused", ops[i].name);
 	}
 	printf("# %ld messages, seed %llu, hash %016llx: %ld objects told, %ld notices, %ld dumps overtaken, %ld comparisons",
-	       all->sent, (unsigned long long)seed, (unsigned long long)all->hash, all->parts, all->events,
+	       all->sent, (unsigned long long)first, (unsigned long long)all->hash, all->parts, all->events,
 	       all->interrupted, all->compared);
 	printf(is_one ? "\n" : ", %ld namespaces ended\n", all->left);
 	return all->faults ? 1 : 0;

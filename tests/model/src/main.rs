@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The slots of routes that packets share (rust/slot.rs, as the module compiles it), in every order that the memory
-//! model of C allows, with MWB_PREEMPTIONS (3) preemptions: what holds for all of them; and mutants, which must not
+//! model of C allows, with as many preemptions as the first argument says: what holds for all of them; and mutants, which must not
 //! pass.
 
 mod atomic;
@@ -59,10 +59,13 @@ const NONE: usize = 6;
 static SEEN: Seen = Seen([const { AtomicUsize::new(0) }; 8]);
 static ORDERS: AtomicUsize = AtomicUsize::new(0);
 
+fn preemptions() -> String {
+    env::args().nth(1).expect("how many preemptions")
+}
+
 fn model(f: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    let bound = env::var("MWB_PREEMPTIONS").map_or(3, |bound| bound.parse().unwrap());
-    builder.preemption_bound = Some(bound);
+    builder.preemption_bound = Some(preemptions().parse().unwrap());
     builder.check(move || {
         ORDERS.fetch_add(1, Relaxed);
         f();
@@ -280,7 +283,8 @@ fn name(mutant: Mutant) -> String {
 /// Runs one test in a process of its own, for what has failed amid a model cannot go on.
 fn run(test: usize, mutant: Mutant) -> (bool, String) {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.arg(test.to_string()).args(name(mutant).split(' '));
+    command.args([preemptions(), test.to_string()]);
+    command.args(name(mutant).split(' '));
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -334,7 +338,7 @@ fn all() -> bool {
 }
 
 fn main() {
-    let args: Vec<_> = env::args().skip(1).collect();
+    let args: Vec<_> = env::args().skip(2).collect();
     let Some((test, mutant)) = args.split_first() else {
         exit(if all() { 0 } else { 1 });
     };

@@ -41,6 +41,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "chance.h"
+
 #define MAX_WANS 8
 #define BATCH 48
 #define RING 512
@@ -100,29 +102,6 @@ static void die(const char *format, ...)
 	exit(1);
 }
 
-/* -- chance -------------------------------------------------------------------------------------- */
-
-static uint64_t seed;
-
-static uint64_t rnd(void)
-{
-	uint64_t z = seed += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
-
-static uint32_t below(uint32_t n)
-{
-	return (rnd() >> 32) * n >> 32;
-}
-
-static bool one_in(uint32_t n)
-{
-	return below(n) == 0;
-}
-
 #define pick(...)                                                        \
 	({                                                               \
 		const uint32_t of[] = { __VA_ARGS__ };                   \
@@ -132,7 +111,7 @@ static bool one_in(uint32_t n)
 static void noise(uint8_t *to, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		to[i] = rnd();
+		to[i] = chance();
 }
 
 /* -- bytes --------------------------------------------------------------------------------------- */
@@ -315,12 +294,12 @@ static void send_vnet(struct side *s, struct packet *p)
 	if (p->len > hlen + sum_at(ip[9]) + 2)
 		put16(ip + hlen + sum_at(ip[9]), folded(~(uint32_t)folded(pseudo4(ip, p->len - hlen))) ^ 0xffff);
 	switch (below(24)) {
-	case 0: h.gso_type = rnd(); break;
-	case 1: h.gso_size = rnd(); break;
+	case 0: h.gso_type = chance(); break;
+	case 1: h.gso_size = chance(); break;
 	case 2: h.hdr_len = below(p->len + 40); break;
 	case 3: h.csum_start = below(p->len + 40); break;
 	case 4: h.csum_offset = below(64); break;
-	case 5: h.flags = rnd(); break;
+	case 5: h.flags = chance(); break;
 	case 6: h.gso_type |= VIRTIO_NET_HDR_GSO_ECN; break;
 	case 7: h.gso_type = VIRTIO_NET_HDR_GSO_TCPV6; break;
 	case 8: h.hdr_len = 0; break;
@@ -471,8 +450,8 @@ static void fresh(struct side *s, struct packet *p)
 	addresses(s, &from, &to);
 	memset(ip, 0, 20);
 	ip[0] = 0x45;
-	ip[1] = one_in(4) ? pick(0xb8, 0x20, 0x10, 0x02, rnd()) : 0;
-	put16(ip + 4, rnd());
+	ip[1] = one_in(4) ? pick(0xb8, 0x20, 0x10, 0x02, chance()) : 0;
+	put16(ip + 4, chance());
 	put16(ip + 6, one_in(3) ? 0x4000 : 0);
 	ip[8] = 64;
 	ip[9] = proto;
@@ -485,11 +464,11 @@ static void fresh(struct side *s, struct packet *p)
 	case IPPROTO_TCP:
 		put16(l4, port(s->wan > 0));
 		put16(l4 + 2, port(true));
-		put32(l4 + 4, rnd());
+		put32(l4 + 4, chance());
 		l4[12] = 5 << 4;
 		l4[13] = one_in(4) ? pick(0x10, 0x18, 0x12, 0x04, 0x14, 0x11, 0x01) : 0x02;
 		if (l4[13] != 2)
-			put32(l4 + 8, rnd());
+			put32(l4 + 8, chance());
 		put16(l4 + 14, pick(65535, 1000, 0, 29200));
 		if (l4[13] & 2 && !one_in(4)) {
 			/* MSS, window scale, SACK permitted. */
@@ -509,16 +488,16 @@ static void fresh(struct side *s, struct packet *p)
 		put16(l4 + 4, proto == IPPROTO_UDP ? len : 0);
 		break;
 	case IPPROTO_ICMP:
-		l4[0] = one_in(4) ? pick(13, 15, 17, 0, 9, 10, rnd()) : 8;
+		l4[0] = one_in(4) ? pick(13, 15, 17, 0, 9, 10, chance()) : 8;
 		put16(l4 + 4, below(16));
-		put16(l4 + 6, rnd());
+		put16(l4 + 6, chance());
 		len += 8;
 		break;
 	case IPPROTO_SCTP:
 	case IPPROTO_DCCP:
 		put16(l4, port(false));
 		put16(l4 + 2, port(true));
-		put32(l4 + 4, rnd());
+		put32(l4 + 4, chance());
 		l4[8] = proto == IPPROTO_DCCP ? 4 : 0;
 		l4[12] = 1;
 		l4[15] = 20;
@@ -555,7 +534,7 @@ static void again(struct packet *p, const struct kept *k)
 
 	from_kept(p, k);
 	l4 = ip + ihl(ip);
-	put16(ip + 4, rnd());
+	put16(ip + 4, chance());
 	if (ip[9] == IPPROTO_TCP && p->len >= ihl(ip) + 20 && one_in(2)) {
 		put32(l4 + 4, get32(l4 + 4) + pick(1, 1, below(100), p->len - ihl(ip) - 20));
 		l4[13] = pick(0x10, 0x10, 0x18, 0x11, 0x04, 0x02);
@@ -589,7 +568,7 @@ static void answer(struct packet *p, const struct kept *k)
 		uint32_t seq = get32(l4 + 4), ack = get32(l4 + 8);
 		uint32_t hsize = (l4[12] >> 4) * 4, data = len > hsize ? len - hsize : 0;
 
-		put32(l4 + 4, l4[13] & 0x10 ? ack : (uint32_t)rnd());
+		put32(l4 + 4, l4[13] & 0x10 ? ack : (uint32_t)chance());
 		put32(l4 + 8, seq + data + !!(l4[13] & 3));
 		if (l4[13] & 2)
 			/* Now and then, both have opened at once. */
@@ -613,8 +592,8 @@ static void error(struct side *s, struct packet *p, const struct kept *k)
 {
 	uint8_t *ip = p->data, *icmp = ip + 20;
 	uint32_t quote = one_in(3) ? below(64) : 28 + below(100);
-	uint8_t type = one_in(10) ? rnd() : pick(3, 3, 3, 3, 4, 5, 5, 11, 11, 12);
-	uint8_t code = one_in(10) ? rnd() : type == 3 ? below(2) ? 4 : below(16) : below(4);
+	uint8_t type = one_in(10) ? chance() : pick(3, 3, 3, 3, 4, 5, 5, 11, 11, 12);
+	uint8_t code = one_in(10) ? chance() : type == 3 ? below(2) ? 4 : below(16) : below(4);
 
 	if (quote > k->len)
 		quote = k->len;
@@ -662,14 +641,14 @@ static void add_options(struct packet *p)
 			continue;
 		}
 		noise(o, size);
-		o[0] = pick(7, 7, 68, 68, 131, 137, 148, 130, 134, rnd());
+		o[0] = pick(7, 7, 68, 68, 131, 137, 148, 130, 134, chance());
 		/* Record route and the source routes hold addresses from their fourth byte. */
-		o[1] = one_in(12) ? rnd() : size;
+		o[1] = one_in(12) ? chance() : size;
 		o[2] = one_in(3) ? below(size + 4) : 4;
 		if (o[0] == 148 && size >= 4)
 			o[2] = o[3] = 0;
 		if (o[0] == 68 && size >= 4)
-			o[3] = pick(0, 1, 3, rnd());
+			o[3] = pick(0, 1, 3, chance());
 		for (uint32_t i = 3; i + 4 <= size && o[0] != 68; i += 4)
 			put32(o + i, pick(gateway(any_wan()), own(any_wan()), IP(10, 0, 0, 1), server(), client()));
 		len += size;
@@ -688,7 +667,7 @@ static void mutate(struct packet *p)
 
 	switch (below(20)) {
 	case 0:
-		ip[1] = rnd();
+		ip[1] = chance();
 		break;
 	case 1:
 		ip[8] = pick(0, 1, 1, 1, 2, 64, 255);
@@ -698,36 +677,36 @@ static void mutate(struct packet *p)
 		break;
 	case 4: case 5:
 		if (is_tcp)
-			l4[13] = rnd();
+			l4[13] = chance();
 		break;
 	case 6:
 		if (is_tcp)
-			put32(l4 + 4, pick(rnd(), get32(l4 + 4) + below(65536), get32(l4 + 4) - below(65536), 0, ~0u));
+			put32(l4 + 4, pick(chance(), get32(l4 + 4) + below(65536), get32(l4 + 4) - below(65536), 0, ~0u));
 		break;
 	case 7:
 		if (is_tcp)
-			put32(l4 + 8, pick(rnd(), get32(l4 + 8) + below(65536), get32(l4 + 8) - below(65536), 0, ~0u));
+			put32(l4 + 8, pick(chance(), get32(l4 + 8) + below(65536), get32(l4 + 8) - below(65536), 0, ~0u));
 		break;
 	case 8: /* Reset, by one who knows the connection or guesses. */
 		if (is_tcp) {
 			l4[13] = pick(0x04, 0x14);
 			if (one_in(2))
-				put32(l4 + 4, rnd());
+				put32(l4 + 4, chance());
 		}
 		break;
 	case 9:
 		if (is_tcp && one_in(2))
-			l4[12] = one_in(2) ? rnd() : 0x50 + 16 * below(11);
+			l4[12] = one_in(2) ? chance() : 0x50 + 16 * below(11);
 		else if (is_tcp && l4[12] > 0x50 && p->len >= ihl(ip) + (l4[12] >> 4) * 4)
 			noise(l4 + 20, (l4[12] >> 4) * 4 - 20);
 		break;
 	case 10:
 		if (is_tcp)
-			put16(l4 + 14, pick(0, 1, 65535, rnd()));
+			put16(l4 + 14, pick(0, 1, 65535, chance()));
 		break;
 	case 11:
 		if (is_udp)
-			put16(l4 + 4, one_in(4) ? pick(0, 7, 8, len + 1, 65535, rnd()) : 8 + below(len - 7));
+			put16(l4 + 4, one_in(4) ? pick(0, 7, 8, len + 1, 65535, chance()) : 8 + below(len - 7));
 		break;
 	case 12: /* Ends early. */
 		if (one_in(3))
@@ -735,7 +714,7 @@ static void mutate(struct packet *p)
 		break;
 	case 13:
 		if (one_in(6))
-			put16(ip + 6, one_in(2) ? 0x8000 : rnd());
+			put16(ip + 6, one_in(2) ? 0x8000 : chance());
 		else
 			put16(ip + 6, pick(0x4000, 0));
 		break;
@@ -745,7 +724,7 @@ static void mutate(struct packet *p)
 		break;
 	case 15:
 		if (one_in(4))
-			ip[9] = rnd();
+			ip[9] = chance();
 		break;
 	case 16: /* Another port, so perhaps another connection. */
 		if ((is_tcp || is_udp) && one_in(4))
@@ -774,9 +753,9 @@ static void spoil(struct packet *p)
 	uint8_t *ip = p->data;
 
 	switch (below(8)) {
-	case 0: put16(ip + 10, rnd()); break;
-	case 1: ip[0] = rnd(); break;
-	case 2: put16(ip + 2, rnd()); break;
+	case 0: put16(ip + 10, chance()); break;
+	case 1: ip[0] = chance(); break;
+	case 2: put16(ip + 2, chance()); break;
 	case 3: put16(ip + 2, below(p->len + 1)); fix_header(ip); break;
 	case 4: p->len = 1 + below(p->len); break;
 	case 5: ip[0] = 0x40 | below(16); break;
@@ -790,7 +769,7 @@ static void spoil(struct packet *p)
 static void send_ipv6(struct side *s)
 {
 	static uint8_t b[2048];
-	uint8_t *at = b + 40, *next = b + 6, proto = pick(IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6, 59, rnd());
+	uint8_t *at = b + 40, *next = b + 6, proto = pick(IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6, 59, chance());
 	uint32_t len = 24 + below(200), l4;
 
 	memset(b, 0, 40);
@@ -807,7 +786,7 @@ static void send_ipv6(struct side *s)
 		*next = pick(0, 43, 44, 60, 51);
 		next = at;
 		noise(at, 24);
-		at[1] = one_in(8) ? rnd() : pick(0, 1, 2);
+		at[1] = one_in(8) ? chance() : pick(0, 1, 2);
 		at += 8 + 8 * (at[1] < 3 ? at[1] : 0);
 	}
 	*next = proto;
@@ -820,7 +799,7 @@ static void send_ipv6(struct side *s)
 		at[0] = pick(128, 129, 1, 2, 3, 4, 133, 134, 135, 136, 137);
 	l4 = at - b;
 	fix_sum(at, len, proto, sum(proto + len, b + 8, 32));
-	put16(b + 4, one_in(20) ? rnd() : l4 - 40 + len);
+	put16(b + 4, one_in(20) ? chance() : l4 - 40 + len);
 	send_as(s, ETH_P_IPV6, b, l4 + len);
 }
 
@@ -868,7 +847,7 @@ static void one(struct side *s)
 			static uint8_t junk[1500];
 
 			noise(junk, 60);
-			send_as(s, pick(ETH_P_IP, ETH_P_ARP, ETH_P_IPV6, ETH_P_PPP_SES, rnd()), junk, 1 + below(1500));
+			send_as(s, pick(ETH_P_IP, ETH_P_ARP, ETH_P_IPV6, ETH_P_PPP_SES, chance()), junk, 1 + below(1500));
 		} else {
 			send_ipv6(s);
 		}
