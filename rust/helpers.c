@@ -725,15 +725,13 @@ u32 mwb_helper_rtnl_portid(struct socket *sock)
 	return kernel_getsockname(sock, (struct sockaddr *)&addr) < 0 ? 0 : addr.nl_pid;
 }
 
+/* With sk_callback_lock. */
 static void mwb_rtnl_tell(struct sock *sk, const struct sk_buff *skb)
 {
-	struct mwb_ears *ears;
+	struct mwb_ears *ears = sk->sk_user_data;
 
-	read_lock_bh(&sk->sk_callback_lock);
-	ears = sk->sk_user_data;
 	if (ears)
 		ears->hear(ears, skb ? skb->data : NULL, skb ? skb->len : 0);
-	read_unlock_bh(&sk->sk_callback_lock);
 }
 
 static void mwb_rtnl_data_ready(struct sock *sk)
@@ -741,15 +739,21 @@ static void mwb_rtnl_data_ready(struct sock *sk)
 	struct sk_buff *skb;
 
 	while ((skb = skb_dequeue(&sk->sk_receive_queue))) {
+		read_lock_bh(&sk->sk_callback_lock);
 		mwb_rtnl_tell(sk, skb);
+		read_unlock_bh(&sk->sk_callback_lock);
 		consume_skb(skb);
 	}
 }
 
-/* Messages were lost. */
+/* Messages were lost. netlink_set_err() says so with interrupts off, and they must stay off. */
 static void mwb_rtnl_error_report(struct sock *sk)
 {
+	unsigned long flags;
+
+	read_lock_irqsave(&sk->sk_callback_lock, flags);
 	mwb_rtnl_tell(sk, NULL);
+	read_unlock_irqrestore(&sk->sk_callback_lock, flags);
 }
 
 /* What all of these sockets have before. */
