@@ -131,9 +131,6 @@ bool mwb_helper_sk_is_kernel(const struct sock *sk)
 	return !sk || !sk_fullsock(sk) || sk->sk_kern_sock;
 }
 
-/* What a lookup notes down in the packet. */
-#define MWB_IPSKB_LOOKUP (IPSKB_DOREDIRECT | IPSKB_MULTIPATH)
-
 /* As ip_rcv_finish() does it, also when it is not the first lookup. 0, -ENOMEM, or another error: no route. */
 int mwb_helper_route_input(struct sk_buff *skb, struct net_device *dev)
 {

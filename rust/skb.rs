@@ -285,6 +285,27 @@ impl<'a> Incoming<'a> {
             Err(_) => Ok(None),
         }
     }
+
+    /// Index of the device that a lookup would send it to, if it comes from where a route of main says that it
+    /// should, and only a default route of main leads to where it goes. That goes for rules that look into local
+    /// and main and nothing else, for addresses that are in them.
+    pub(crate) fn default_oif(&self) -> Option<u32> {
+        // SAFETY: By the type invariants.
+        let oif =
+            unsafe { bindings::mwb_helper_default_oif(self.skb.skb.as_ptr(), self.iif.as_ptr()) };
+        (oif != 0).then_some(oif as u32)
+    }
+
+    /// Gives it the route that this table has for it, if that is one that packets share already. It must have no
+    /// dst, and come from where it should.
+    pub(crate) fn route_by_table(&mut self, table: u32) -> Option<Dst<'a>> {
+        // SAFETY: By the type invariants.
+        let is_found = unsafe {
+            bindings::mwb_helper_route_by_table(self.skb.skb.as_ptr(), self.iif.as_ptr(), table)
+        };
+        // SAFETY: An IPv4 route was set, or none.
+        is_found.then(|| unsafe { self.ipv4_dst() }).flatten()
+    }
 }
 
 impl<'a> Deref for Incoming<'a> {
