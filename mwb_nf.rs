@@ -424,7 +424,6 @@ impl Path {
         }
         let genid = self.shortcut.genid(net)?;
         let at = self.wans.by_ifindex(packet.default_oif()?)?;
-        // Without a dst, that is yes as soon as it could be.
         (!packet.is_to_be_wrapped(net)).then_some((at, genid))
     }
 

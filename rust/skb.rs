@@ -264,7 +264,7 @@ impl<'a> Incoming<'a> {
         unsafe { bindings::mwb_helper_skb_has_secpath(self.skb.skb.as_ptr()) }
     }
 
-    /// Whether IPsec will wrap it up. It must have a dst.
+    /// Whether IPsec will wrap it up; without a dst, whether it wraps up anything.
     pub(crate) fn is_to_be_wrapped(&self, net: &Net) -> bool {
         // SAFETY: By the type invariant.
         unsafe { bindings::mwb_helper_skb_wants_xfrm(net.as_ptr(), self.skb.skb.as_ptr()) }
