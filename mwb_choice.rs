@@ -16,7 +16,10 @@ use crate::{
         self,
         New, //
     },
-    mwb_wan::Wans,
+    mwb_wan::{
+        Fit,
+        Wans, //
+    },
     rust::{
         netns::Net,
         rcu::Shared,
@@ -117,13 +120,13 @@ impl Chooser {
         let config = self.config();
         // What a tunnel sends would go round and round in it.
         let is_fit = |id| !(is_of_kernel && wans.is_tunnel(id));
-        let pick = |is_fit: &dyn Fn(u8) -> bool| self.pick(net, wans, &config, new, is_fit, run);
+        let pick = |fit: Fit<'_>| self.pick(net, wans, &config, new, fit, run);
 
         let by_policy = self.policies.with(|policies| {
             let policy = policies.lookup(new)?;
             let chosen = match policies.wanted(policy) {
                 None => Some(Choice::Main),
-                Some(wanted) => pick(&|id| wanted.contains(id) && is_fit(id))
+                Some(wanted) => pick(Some(&|id| wanted.contains(id) && is_fit(id)))
                     .map(|id| Choice::Wan(config.marks.of_policy(id))),
             };
             match (chosen, run) {
@@ -136,7 +139,7 @@ impl Chooser {
             }
             policy.is_strict.then_some(Choice::Nowhere)
         });
-        by_policy.unwrap_or_else(|| match pick(&is_fit) {
+        by_policy.unwrap_or_else(|| match pick(is_of_kernel.then_some(&is_fit)) {
             Some(id) => Choice::Wan(config.marks.of(id)),
             None if config.is_unreachable_without_wan() => Choice::Nowhere,
             None => Choice::LastResort,
@@ -150,19 +153,20 @@ impl Chooser {
         wans: &Wans,
         config: &Config,
         new: &New<'_>,
-        is_fit: &dyn Fn(u8) -> bool,
+        fit: Fit<'_>,
         run: Run,
     ) -> Option<u8> {
         let pick = || match run {
-            Run::Real => wans.pick(net, &config.choice, is_fit),
-            Run::Dry { .. } => wans.best(net, &config.choice, is_fit),
+            Run::Real => wans.pick(net, &config.choice, fit),
+            Run::Dry { .. } => wans.best(net, &config.choice, fit),
         };
         self.pairs.with(|pairs| {
             let Some(pairs) = pairs else {
                 return pick();
             };
             let key = mwb_pair::Key::of(new.flow);
-            let may_keep = |place| self.may_keep(net, wans, config, is_fit, place);
+            let is_fit = |id| fit.is_none_or(|is_fit| is_fit(id));
+            let may_keep = |place| self.may_keep(net, wans, config, &is_fit, place);
             let of_pair = match run {
                 Run::Real => pairs.lookup(key, config.pair_timeout_s),
                 Run::Dry { knows_pairs: true } => pairs.peek(key, config.pair_timeout_s),

@@ -20,6 +20,7 @@ use crate::{
     mwb_entry::Entries,
     mwb_pair,
     mwb_policy::New,
+    mwb_shortcut::Shortcut,
     mwb_wan::Wans,
     rust::{
         conntrack::{
@@ -80,6 +81,7 @@ pub(crate) struct Path {
     pub(crate) marks: Marks,
     pub(crate) wans: Arc<Wans>,
     pub(crate) entries: Entries,
+    pub(crate) shortcut: Shortcut,
     pub(crate) chooser: Chooser,
     pub(crate) stats: Arc<Stats>,
 }
@@ -274,13 +276,18 @@ impl Path {
             by_user = 0;
             self.unmark(packet);
         }
+        let mut plain = None;
         let first = if ct.is_expected() && by_user == 0 {
             First::Other
+        } else if let Some((at, genid)) = self.classify_plain(net, packet) {
+            plain = Some(genid);
+            First::Outbound(at)
         } else {
-            self.classify(net, packet)?
+            let first = self.classify(net, packet)?;
+            // The stack repeats a lookup that failed, and knows what to say of it.
+            packet.drop_dst();
+            first
         };
-        // The stack repeats a lookup that failed, and knows what to say of it.
-        packet.drop_dst();
         let choice = match first {
             First::Outbound(_) if by_user != 0 => Choice::Wan(by_user),
             First::Outbound(_) => self.choose(net, packet, ct, Some(packet.iif()), false),
@@ -314,6 +321,8 @@ impl Path {
             let oif = packet.route()?.map(|dst| dst.oif());
             packet.drop_dst();
             oif
+        } else if let Some(oif) = self.look_up_plain(net, packet, ct, mark, plain) {
+            Some(oif)
         } else {
             self.look_up(net, packet, ct, Dir::Orig, key_of(packet))?
         };
@@ -405,6 +414,17 @@ impl Path {
         };
         self.placed(mark);
         Verdict::Accept
+    }
+
+    /// The WAN that a connection goes by without us, if no lookup is needed to tell, and the genid with which that is
+    /// so.
+    fn classify_plain(&self, net: &Net, packet: &Incoming<'_>) -> Option<(u8, i32)> {
+        if packet.mark() & self.marks.mask() != 0 {
+            return None;
+        }
+        let genid = self.shortcut.genid(net)?;
+        let at = self.wans.by_ifindex(packet.default_oif()?)?;
+        (!packet.is_to_be_wrapped(net)).then_some((at, genid))
     }
 
     /// Where a connection goes without us.
@@ -501,6 +521,22 @@ impl Path {
                 Ok(None)
             }
         }
+    }
+
+    /// The same for the first packet of a connection that was classified without a lookup.
+    fn look_up_plain(
+        &self,
+        net: &Net,
+        packet: &mut Incoming<'_>,
+        ct: &Conn,
+        mark: u32,
+        plain: Option<i32>,
+    ) -> Option<u32> {
+        let genid = plain?;
+        let dst = self.shortcut.take(packet, self.marks.id(mark), genid)?;
+        let key = key_of(packet);
+        self.entries.keep(net, ct, Dir::Orig, key, &dst, genid);
+        Some(dst.oif())
     }
 
     /// A pair stays where it is for as long as it has a connection.

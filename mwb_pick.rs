@@ -146,7 +146,7 @@ impl Load {
     }
 }
 
-/// Part of a capacity. It is never divided out, so that comparisons are exact.
+/// Part of a capacity. Where it is not divided out, comparisons are exact.
 #[derive(Clone, Copy, Debug)]
 struct Use {
     bps: u64,
@@ -182,6 +182,15 @@ impl Use {
         } else {
             self
         }
+    }
+
+    /// Divided out, in 2^-32, right to one part in 2^27; sixteen times over is as good as more.
+    fn fixed(self) -> u64 {
+        const BITS: u32 = 28;
+        let shift = (u64::BITS - BITS).saturating_sub(self.capacity_bps.leading_zeros());
+        let (bps, capacity_bps) = (self.bps >> shift, self.capacity_bps >> shift);
+        let scaled = bps.min(u32::MAX.into()) << 32;
+        scaled.checked_div(capacity_bps).unwrap_or(u64::MAX)
     }
 }
 
@@ -334,40 +343,100 @@ pub(crate) fn is_idle(loads: impl IntoIterator<Item = Load>) -> bool {
     loads.all(|load| load.measured().cmp(&LITTLE).is_le())
 }
 
+/// Where a WAN stands in [`Mode::Rate`]: the one that is lowest gets the connection. It is worked out when something
+/// changes, and not for every connection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Standing(pub(crate) u64);
+
+impl Standing {
+    /// Of one that takes no connections.
+    pub(crate) const CLOSED: Self = Self(u64::MAX);
+
+    /// By tier; in a tier, by the use that it would have with one more connection.
+    pub(crate) fn of(candidate: &Candidate, outlook: &Outlook) -> Self {
+        const USE_BITS: u32 = 48;
+        let used = if outlook.is_upload {
+            candidate.up.with(outlook.up)
+        } else {
+            candidate.down.with(outlook.down)
+        };
+        // Of idle WANs, chance takes one, the faster ones more often, unless the connection would fill half of it.
+        let least = if outlook.is_idle {
+            Use::HALF
+        } else {
+            Use::NONE
+        };
+        let used = used.max(least).fixed().min((1 << USE_BITS) - 1);
+        Self(u64::from(candidate.tier.min(0xfffe)) << USE_BITS | used)
+    }
+}
+
+/// Which of these WANs gets the connection in [`Mode::Rate`], by where they stand and their [speeds](speed). Of equals,
+/// each gets it with a probability in proportion to its speed.
+#[inline]
+pub(crate) fn lowest(
+    wans: impl Iterator<Item = (Standing, u64)> + Clone,
+    random: u32,
+) -> Option<usize> {
+    let (mut least, mut sum) = (Standing::CLOSED, 0u64);
+    for (standing, speed) in wans.clone() {
+        if standing < least {
+            (least, sum) = (standing, speed);
+        } else if standing == least {
+            sum = sum.wrapping_add(speed);
+        }
+    }
+    if least == Standing::CLOSED {
+        return None;
+    }
+    // They lie side by side, each as long as it is fast, and chance takes a place.
+    let mut left = (u128::from(sum).wrapping_mul(random.into()) >> 32) as u64;
+    let mut at = 0usize;
+    for (standing, speed) in wans.clone() {
+        if standing == least {
+            match left.checked_sub(speed) {
+                None => return Some(at),
+                Some(rest) => left = rest,
+            }
+        }
+        at = at.wrapping_add(1);
+    }
+    // They have changed meanwhile.
+    let lowest = wans.enumerate().min_by_key(|(_, (standing, _))| *standing);
+    lowest.map(|(at, _)| at)
+}
+
+/// What counts of a speed: no more than so many that all together are still a number.
+pub(crate) fn speed(bps: u64) -> u64 {
+    bps.clamp(1, 1 << 55)
+}
+
 /// The WAN that gets the connection. `clock` is the turn of the last choice, in [`Mode::Weighted`].
 pub(crate) fn pick(
     settings: &Settings,
     outlook: &Outlook,
     clock: u64,
-    candidates: impl IntoIterator<Item = Candidate>,
+    candidates: impl IntoIterator<Item = Candidate, IntoIter: Clone>,
     random: u32,
 ) -> Option<u8> {
-    // Of idle WANs, chance takes one, the faster ones more often, unless the connection would fill half of it.
-    let least = if outlook.is_idle {
-        Use::HALF
-    } else {
-        Use::NONE
-    };
-    let used = |c: &Candidate| {
-        let (up, down) = (c.up.with(outlook.up), c.down.with(outlook.down));
-        match settings.mode {
-            Mode::Weighted => Use::NONE,
-            Mode::Rate if outlook.is_upload => up.max(least),
-            Mode::Rate => down.max(least),
-            Mode::TwoChoices => up.max(down),
-        }
-    };
+    if settings.mode == Mode::Rate {
+        let mut candidates = candidates.into_iter();
+        let stand = |c: Candidate| (Standing::of(&c, outlook), speed(c.down.capacity_bps));
+        let at = lowest(candidates.clone().map(stand), random)?;
+        return candidates.nth(at).map(|c| c.id);
+    }
+    let is_of_two = settings.mode == Mode::TwoChoices;
     let mut best: Option<Runner> = None;
     let mut second: Option<Runner> = None;
     for c in candidates {
         let mut runner = Runner {
             id: c.id,
             tier: c.tier,
-            used: used(&c),
-            wait: match settings.mode {
-                Mode::Weighted => wait(c.turn, clock),
-                Mode::TwoChoices => arrival(random, c.id, c.down.capacity_bps),
-                Mode::Rate => 0,
+            used: c.up.with(outlook.up).max(c.down.with(outlook.down)),
+            wait: if is_of_two {
+                arrival(random, c.id, c.down.capacity_bps)
+            } else {
+                wait(c.turn, clock)
             },
             speed: c.down.capacity_bps,
             arrival: None,
@@ -379,24 +448,19 @@ pub(crate) fn pick(
         if b.tier < runner.tier {
             continue;
         }
-        if b.tier > runner.tier || runner.is_before(b, settings.mode, random) {
+        if b.tier > runner.tier || runner.is_before(b, random) {
             second = (b.tier == runner.tier).then_some(*b);
             *b = runner;
-        } else if settings.mode == Mode::TwoChoices
-            && second
-                .as_mut()
-                .is_none_or(|s| runner.is_before(s, settings.mode, random))
-        {
+        } else if is_of_two && second.as_mut().is_none_or(|s| runner.is_before(s, random)) {
             second = Some(runner);
         }
     }
     let best = best?;
-    let other =
-        second.filter(|s| settings.mode == Mode::TwoChoices && s.used.cmp(&best.used).is_lt());
+    let other = second.filter(|s| is_of_two && s.used.cmp(&best.used).is_lt());
     Some(other.map_or(best.id, |s| s.id))
 }
 
-/// What counts of a candidate.
+/// What counts of a candidate, but for [`Mode::Rate`].
 #[derive(Clone, Copy)]
 struct Runner {
     id: u8,
@@ -418,12 +482,9 @@ impl Runner {
     }
 
     /// Whether it goes before another one of its tier. Equals run a race.
-    fn is_before(&mut self, other: &mut Self, mode: Mode, random: u32) -> bool {
-        let order = match mode {
-            Mode::Rate => self.used.cmp(&other.used),
-            Mode::TwoChoices | Mode::Weighted => self.wait.cmp(&other.wait),
-        };
-        order
+    fn is_before(&mut self, other: &mut Self, random: u32) -> bool {
+        self.wait
+            .cmp(&other.wait)
             .then_with(|| self.arrival(random).cmp(&other.arrival(random)))
             .then(self.id.cmp(&other.id))
             .is_lt()

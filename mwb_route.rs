@@ -65,6 +65,35 @@ impl Rule {
             suppress_prefix_len: None,
         }
     }
+
+    /// The one in front of all of ours.
+    pub(crate) fn front(config: &Config) -> Self {
+        Self {
+            table: RT_TABLE_MAIN,
+            suppress_prefix_len: Some(0),
+            ..Self::new(config.rule_pref)
+        }
+    }
+
+    /// That of a WAN.
+    pub(crate) fn of(config: &Config, id: u8) -> Self {
+        Self {
+            mark: config.marks.of(id),
+            mask: config.marks.id_mask(),
+            table: config.table(id),
+            ..Self::new(config.preference(id))
+        }
+    }
+
+    /// The one for what must not go anywhere.
+    pub(crate) fn nowhere(config: &Config) -> Self {
+        Self {
+            mask: config.marks.id_mask(),
+            is_inverted: true,
+            action: FR_ACT_UNREACHABLE,
+            ..Self::new(config.preference_nowhere())
+        }
+    }
 }
 
 /// A route to the networks behind one next hop.
@@ -186,26 +215,12 @@ pub(crate) fn desired<E>(
     }
     let is_last_resort = inputs.uplinks.is_empty() && config.is_unreachable_without_wan();
     if !inputs.uplinks.is_empty() || is_last_resort {
-        want(Object::Rule(Rule {
-            table: RT_TABLE_MAIN,
-            suppress_prefix_len: Some(0),
-            ..Rule::new(config.rule_pref)
-        }))?;
+        want(Object::Rule(Rule::front(config)))?;
     }
     for uplink in inputs.uplinks {
-        want(Object::Rule(Rule {
-            mark: config.marks.of(uplink.id),
-            mask: config.marks.id_mask(),
-            table: config.table(uplink.id),
-            ..Rule::new(config.preference(uplink.id))
-        }))?;
+        want(Object::Rule(Rule::of(config, uplink.id)))?;
     }
-    want(Object::Rule(Rule {
-        mask: config.marks.id_mask(),
-        is_inverted: true,
-        action: FR_ACT_UNREACHABLE,
-        ..Rule::new(config.preference_nowhere())
-    }))?;
+    want(Object::Rule(Rule::nowhere(config)))?;
     if is_last_resort {
         want(Object::Rule(Rule {
             action: FR_ACT_UNREACHABLE,

@@ -18,6 +18,7 @@ use crate::{
         self,
         Wans as Ids, //
     },
+    mwb_shortcut::Shortcut,
     mwb_sync::{
         Sync,
         Written, //
@@ -78,6 +79,7 @@ impl Router {
                 marks: config.with(|config| config.marks),
                 wans: wans.clone(),
                 entries: Entries::new(net, module_parameters::labels.value())?,
+                shortcut: Shortcut::new(config.with(|config| *config))?,
                 chooser: Chooser::new(config.clone(), policies.clone())?,
                 stats: stats.clone(),
             },

@@ -16,7 +16,8 @@ use crate::{
         Expected,
         Load,
         Mode,
-        Outlook, //
+        Outlook,
+        Standing, //
     },
     mwb_rate::{
         Capacity,
@@ -238,6 +239,17 @@ impl Wan {
     }
 }
 
+/// What the choice by rate goes by, of a WAN: a quarter of a cache line.
+struct Place {
+    /// A [`Standing`].
+    standing: AtomicU64,
+    /// By [`mwb_pick::speed`].
+    speed: AtomicU64,
+}
+
+/// Which WANs a connection may be given to; None for all.
+pub(crate) type Fit<'a> = Option<&'a dyn Fn(u8) -> bool>;
+
 /// A WAN as it was configured, with what only process context needs.
 pub(crate) struct Setting {
     /// 0 for the lowest free one, when it is added.
@@ -450,6 +462,8 @@ pub(crate) struct Wans {
     net: Owner,
     config: Arc<Shared<Config>>,
     wans: KVec<Wan>,
+    /// Of each of them.
+    places: KVec<Place>,
     /// Number of WANs that the packet path has to look at: the highest id in use.
     in_use: AtomicU32,
     /// As [`Outlook`] has them.
@@ -466,7 +480,15 @@ pub(crate) struct Wans {
 impl Wans {
     pub(crate) fn new(net: Owner, config: Arc<Shared<Config>>) -> Result<Arc<Self>> {
         let mut wans = KVec::with_capacity(uapi::WAN_MAX as usize, GFP_KERNEL_ACCOUNT)?;
+        let mut places = KVec::with_capacity(uapi::WAN_MAX as usize, GFP_KERNEL_ACCOUNT)?;
         for _ in 0..uapi::WAN_MAX {
+            places.push(
+                Place {
+                    standing: AtomicU64::new(Standing::CLOSED.0),
+                    speed: AtomicU64::new(0),
+                },
+                GFP_KERNEL_ACCOUNT,
+            )?;
             wans.push(
                 Wan {
                     ifindex: AtomicU32::new(0),
@@ -489,6 +511,7 @@ impl Wans {
                 net,
                 config,
                 wans,
+                places,
                 in_use: AtomicU32::new(0),
                 is_upload: AtomicBool::new(false),
                 is_idle: AtomicBool::new(false),
@@ -518,7 +541,7 @@ impl Wans {
         self.wans.get(usize::from(id).checked_sub(1)?)
     }
 
-    fn in_use(&self) -> impl Iterator<Item = (u8, &Wan)> {
+    fn in_use(&self) -> impl Iterator<Item = (u8, &Wan)> + Clone {
         (1..=u8::MAX)
             .zip(self.wans.iter())
             .take(self.in_use.load(Relaxed) as usize)
@@ -587,7 +610,7 @@ impl Wans {
     }
 
     /// All WANs there may be, as the choice sees them, whether they can take connections or not.
-    pub(crate) fn candidates(&self) -> impl Iterator<Item = Candidate> + '_ {
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = Candidate> + Clone + '_ {
         self.in_use().map(|(id, w)| w.candidate(id))
     }
 
@@ -596,27 +619,68 @@ impl Wans {
         self.wan(id).map(|w| w.candidate(id))
     }
 
-    /// The WAN that a new connection would get, of those that are usable and `is_fit` for it.
+    /// The WAN that a new connection would get, of those that are usable and `fit` for it.
     pub(crate) fn best(
         &self,
         net: &Net,
         settings: &mwb_pick::Settings,
-        is_fit: impl Fn(u8) -> bool,
+        fit: Fit<'_>,
     ) -> Option<u8> {
-        let outlook = self.outlook();
-        let clock = self.clock.load(Relaxed);
         let random = time::random_u32();
-        let is_open = |id| self.wan(id).is_some_and(|w| w.is_open.load(Relaxed));
-        let best = |asks_devices: bool| {
-            let candidates = self.candidates().filter(|c| {
-                is_fit(c.id) && is_open(c.id) && (!asks_devices || self.is_usable(net, c.id))
-            });
-            mwb_pick::pick(settings, &outlook, clock, candidates, random)
+        let is_fit = |id| fit.is_none_or(|is_fit| is_fit(id));
+        let best = |is_takeable: &dyn Fn(u8) -> bool| {
+            let candidates = self
+                .candidates()
+                .filter(|c| is_fit(c.id) && is_takeable(c.id));
+            let clock = self.clock.load(Relaxed);
+            mwb_pick::pick(settings, &self.outlook(), clock, candidates, random)
+        };
+        let first = if settings.mode == Mode::Rate {
+            self.lowest(fit, random)
+        } else {
+            best(&|id| self.wan(id).is_some_and(|w| w.is_open.load(Relaxed)))
         };
         // To ask every device takes longer than all the rest, and hardly ever makes a difference.
-        match best(false) {
-            Some(id) if !self.is_usable(net, id) => best(true),
-            id => id,
+        first
+            .filter(|id| self.is_usable(net, *id))
+            .or_else(|| best(&|id| self.is_usable(net, id)))
+    }
+
+    /// The same in [`Mode::Rate`], as far as that is known without looking at the WANs.
+    fn lowest(&self, fit: Fit<'_>, random: u32) -> Option<u8> {
+        let in_use = self.in_use.load(Relaxed) as usize;
+        let places = self.places.get(..in_use)?.iter().map(|place| {
+            let standing = Standing(place.standing.load(Relaxed));
+            (standing, place.speed.load(Relaxed))
+        });
+        let at = match fit {
+            None => mwb_pick::lowest(places, random),
+            Some(is_fit) => {
+                let fitting = (1..=u8::MAX).zip(places).map(|(id, (standing, speed))| {
+                    let is_fit = is_fit(id);
+                    (if is_fit { standing } else { Standing::CLOSED }, speed)
+                });
+                mwb_pick::lowest(fitting, random)
+            }
+        };
+        u8::try_from(at?.wrapping_add(1)).ok()
+    }
+
+    /// Works out where a WAN stands.
+    fn standing(&self, id: u8, wan: &Wan) -> Standing {
+        if wan.is_open.load(Relaxed) {
+            Standing::of(&wan.candidate(id), &self.outlook())
+        } else {
+            Standing::CLOSED
+        }
+    }
+
+    /// Something has changed that it depends on where WANs stand.
+    fn stand(&self) {
+        for ((id, wan), place) in self.in_use().zip(&self.places) {
+            let speed = mwb_pick::speed(wan.down.load().capacity_bps);
+            place.speed.store(speed, Relaxed);
+            place.standing.store(self.standing(id, wan).0, Relaxed);
         }
     }
 
@@ -625,24 +689,30 @@ impl Wans {
         &self,
         net: &Net,
         settings: &mwb_pick::Settings,
-        is_fit: impl Fn(u8) -> bool,
+        fit: Fit<'_>,
     ) -> Option<u8> {
-        let id = self.best(net, settings, is_fit)?;
+        let id = self.best(net, settings, fit)?;
         let outlook = self.outlook();
-        let wan = self.wan(id)?;
+        let at = usize::from(id).checked_sub(1)?;
+        let (wan, place) = (self.wans.get(at)?, self.places.get(at)?);
         wan.picked.fetch_add(1, Relaxed);
         wan.up.place(outlook.up);
         wan.down.place(outlook.down);
-        if settings.mode == Mode::Weighted {
-            let turn = wan.turn.load(Relaxed);
-            let weight_bps = match wan.weight.load(Relaxed) {
-                0 => wan.down.load().capacity_bps,
-                weight => u64::from(weight).saturating_mul(WEIGHT_BPS),
-            };
-            let clock = self.clock.load(Relaxed);
-            let (clock, turn) = mwb_pick::next_turn(turn, clock, weight_bps);
-            self.clock.store(clock, Relaxed);
-            wan.turn.store(turn, Relaxed);
+        match settings.mode {
+            // Another CPU may have gone further meanwhile.
+            Mode::Rate => _ = place.standing.fetch_max(self.standing(id, wan).0, Relaxed),
+            Mode::TwoChoices => {}
+            Mode::Weighted => {
+                let turn = wan.turn.load(Relaxed);
+                let weight_bps = match wan.weight.load(Relaxed) {
+                    0 => wan.down.load().capacity_bps,
+                    weight => u64::from(weight).saturating_mul(WEIGHT_BPS),
+                };
+                let clock = self.clock.load(Relaxed);
+                let (clock, turn) = mwb_pick::next_turn(turn, clock, weight_bps);
+                self.clock.store(clock, Relaxed);
+                wan.turn.store(turn, Relaxed);
+            }
         }
         Some(id)
     }
@@ -763,6 +833,7 @@ impl Wans {
         if let Some(wan) = self.wan(id) {
             wan.is_open.store(false, Relaxed);
         }
+        self.stand();
     }
 
     /// Nothing more is placed anywhere.
@@ -771,6 +842,7 @@ impl Wans {
             wan.is_open.store(false, Relaxed);
             wan.is_routed.store(false, Relaxed);
         }
+        self.stand();
     }
 
     pub(crate) fn read(&self, id: u8) -> Option<Reading> {
@@ -792,6 +864,7 @@ impl Wans {
     /// Other WANs are open than before, so other things are to be expected.
     pub(crate) fn reckon(&self, settings: &Settings) {
         self.set_expected(&self.choice(), settings);
+        self.stand();
     }
 
     fn choice(&self) -> mwb_pick::Settings {
@@ -896,6 +969,7 @@ impl Wans {
         let open = self.in_use().filter(|(_, w)| w.is_open.load(Relaxed));
         let loads = open.flat_map(|(_, w)| [w.up.presumed(), w.down.presumed()]);
         self.is_idle.store(mwb_pick::is_idle(loads), Relaxed);
+        self.stand();
         for setting in settings.wans.iter_mut() {
             let up = self.upload(setting);
             let is_overloaded = mwb_pick::is_overloaded(choice, setting.is_overloaded, up);

@@ -78,17 +78,14 @@ bool mwb_helper_skb_has_secpath(const struct sk_buff *skb)
 #endif
 }
 
-/* As xfrm4_route_forward() will find it. */
-bool mwb_helper_skb_wants_xfrm(struct net *net, struct sk_buff *skb)
-{
 #ifdef CONFIG_XFRM
+/* As xfrm4_route_forward() will find it. */
+static noinline bool mwb_skb_wants_xfrm(struct net *net, struct sk_buff *skb)
+{
 	struct dst_entry *dst = skb_dst(skb), *found;
 	struct flowi fl;
 	bool wants;
 
-	if (!READ_ONCE(net->xfrm.policy_count[XFRM_POLICY_OUT]) &&
-	    READ_ONCE(net->xfrm.policy_default[XFRM_POLICY_OUT]) == XFRM_USERPOLICY_ACCEPT)
-		return false;
 	if (!dst || xfrm_decode_session(net, skb, &fl, AF_INET) < 0 || !dst_hold_safe(dst))
 		return true;
 	found = xfrm_lookup(net, dst, &fl, NULL, XFRM_LOOKUP_QUEUE);
@@ -97,6 +94,15 @@ bool mwb_helper_skb_wants_xfrm(struct net *net, struct sk_buff *skb)
 	wants = found != dst;
 	dst_release(found);
 	return wants;
+}
+#endif
+
+bool mwb_helper_skb_wants_xfrm(struct net *net, struct sk_buff *skb)
+{
+#ifdef CONFIG_XFRM
+	return (READ_ONCE(net->xfrm.policy_count[XFRM_POLICY_OUT]) ||
+		READ_ONCE(net->xfrm.policy_default[XFRM_POLICY_OUT]) != XFRM_USERPOLICY_ACCEPT) &&
+	       mwb_skb_wants_xfrm(net, skb);
 #else
 	return false;
 #endif
@@ -130,9 +136,6 @@ bool mwb_helper_sk_is_kernel(const struct sock *sk)
 {
 	return !sk || !sk_fullsock(sk) || sk->sk_kern_sock;
 }
-
-/* What a lookup notes down in the packet. */
-#define MWB_IPSKB_LOOKUP (IPSKB_DOREDIRECT | IPSKB_MULTIPATH)
 
 /* As ip_rcv_finish() does it, also when it is not the first lookup. 0, -ENOMEM, or another error: no route. */
 int mwb_helper_route_input(struct sk_buff *skb, struct net_device *dev)

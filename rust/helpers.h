@@ -34,6 +34,29 @@ bool mwb_helper_rtable_is_plain(const struct rtable *rt, const struct sk_buff *s
 int mwb_helper_dst_ifindex(const struct dst_entry *dst);
 bool mwb_helper_dst_is_xfrm(const struct dst_entry *dst);
 
+/* What a lookup notes down in the packet. */
+#define MWB_IPSKB_LOOKUP (IPSKB_DOREDIRECT | IPSKB_MULTIPATH)
+
+/* rules, tables */
+
+/* An IPv4 rule; its addresses, devices, ports and the like cannot be seen. */
+struct mwb_rule {
+	u32 preference;
+	u32 table;
+	u32 mark;
+	u32 mask;
+	int suppress_prefix_len; /* -1 for none */
+	u8 protocol;
+	u8 action;
+	bool is_inverted;
+	bool is_default; /* for all packets, and looks into local, main or default */
+};
+
+/* In their order, for as long as `f` says so; whether it did for all. */
+bool mwb_helper_for_each_rule(struct net *net, bool (*f)(const struct mwb_rule *rule, void *data), void *data);
+int mwb_helper_default_oif(const struct sk_buff *skb, const struct net_device *dev);
+bool mwb_helper_route_by_table(struct sk_buff *skb, const struct net_device *dev, u32 id);
+
 /* conntrack */
 int mwb_helper_labels_get(struct net *net);
 void mwb_helper_labels_put(struct net *net);

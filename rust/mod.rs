@@ -15,6 +15,7 @@ mod atomic;
 pub(crate) mod conntrack;
 pub(crate) mod counters;
 pub(crate) mod dst;
+pub(crate) mod fib;
 pub(crate) mod genetlink;
 pub(crate) mod lock;
 pub(crate) mod netdev;

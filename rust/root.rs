@@ -48,6 +48,8 @@ mod mwb_route;
 mod mwb_router;
 #[path = "../mwb_rtnl.rs"]
 mod mwb_rtnl;
+#[path = "../mwb_shortcut.rs"]
+mod mwb_shortcut;
 #[path = "../mwb_sync.rs"]
 mod mwb_sync;
 #[path = "../mwb_wan.rs"]

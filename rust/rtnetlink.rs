@@ -77,6 +77,7 @@ pub(crate) mod number {
         MWB_RTPROT_STATIC as RTPROT_STATIC,
         MWB_RT_SCOPE_LINK as RT_SCOPE_LINK,
         MWB_RT_SCOPE_UNIVERSE as RT_SCOPE_UNIVERSE,
+        MWB_RT_TABLE_LOCAL as RT_TABLE_LOCAL,
         MWB_RT_TABLE_MAIN as RT_TABLE_MAIN, //
     };
 }

@@ -264,7 +264,7 @@ impl<'a> Incoming<'a> {
         unsafe { bindings::mwb_helper_skb_has_secpath(self.skb.skb.as_ptr()) }
     }
 
-    /// Whether IPsec will wrap it up. It must have a dst.
+    /// Whether IPsec will wrap it up; without a dst, whether it wraps up anything.
     pub(crate) fn is_to_be_wrapped(&self, net: &Net) -> bool {
         // SAFETY: By the type invariant.
         unsafe { bindings::mwb_helper_skb_wants_xfrm(net.as_ptr(), self.skb.skb.as_ptr()) }
@@ -284,6 +284,27 @@ impl<'a> Incoming<'a> {
             Err(ENOMEM) => Err(ENOMEM),
             Err(_) => Ok(None),
         }
+    }
+
+    /// Index of the device that a lookup would send it to, if it comes from where a route of main says that it
+    /// should, and only a default route of main leads to where it goes. That goes for rules that look into local
+    /// and main and nothing else, for addresses that are in them.
+    pub(crate) fn default_oif(&self) -> Option<u32> {
+        // SAFETY: By the type invariants.
+        let oif =
+            unsafe { bindings::mwb_helper_default_oif(self.skb.skb.as_ptr(), self.iif.as_ptr()) };
+        (oif != 0).then_some(oif as u32)
+    }
+
+    /// Gives it the route that this table has for it, if that is one that packets share already. It must have no
+    /// dst, and come from where it should.
+    pub(crate) fn route_by_table(&mut self, table: u32) -> Option<Dst<'a>> {
+        // SAFETY: By the type invariants.
+        let is_found = unsafe {
+            bindings::mwb_helper_route_by_table(self.skb.skb.as_ptr(), self.iif.as_ptr(), table)
+        };
+        // SAFETY: An IPv4 route was set, or none.
+        is_found.then(|| unsafe { self.ipv4_dst() }).flatten()
     }
 }
 

@@ -571,7 +571,98 @@ fn it_does_not_depend_on_the_order() {
         let (clock, seed) = (random.wide(), random.next());
         let id = pick(&settings, &outlook, clock, wans.iter().copied(), seed);
         let backwards = wans.iter().rev().copied();
-        assert_eq!(id, pick(&settings, &outlook, clock, backwards, seed));
+        let other = pick(&settings, &outlook, clock, backwards, seed);
+        if settings.mode == Mode::Rate {
+            // Of equals, it may be another one.
+            let standing = |id| {
+                let wan = wans.iter().find(|w| Some(w.id) == id);
+                wan.map(|w| Standing::of(w, &outlook))
+            };
+            assert_eq!(standing(id), standing(other));
+        } else {
+            assert_eq!(id, other);
+        }
+    }
+}
+
+#[test]
+fn equals_have_their_parts_in_any_order() {
+    let mut wans = [
+        idle(1, 10),
+        wan(2, (0, 10), (9, 10)),
+        idle(3, 30),
+        idle(4, 60),
+    ];
+    let mut random = Random(7);
+    for _ in 0..2 {
+        let mut count = [0; 5];
+        for _ in 0..20_000 {
+            count[usize::from(pick(&RATE, &DOWNLOAD, 0, wans, random.next()).unwrap())] += 1;
+        }
+        for (n, share) in count[1..].iter().zip([2_000i32, 0, 6_000, 12_000]) {
+            assert!((n - share).abs() <= share / 15, "{count:?}");
+        }
+        wans.reverse();
+    }
+}
+
+#[test]
+fn a_standing_is_by_tier_and_then_by_use() {
+    let mut random = Random(8);
+    for _ in 0..20_000 {
+        let outlook = Outlook {
+            is_idle: false,
+            ..random.outlook()
+        };
+        // Of any size, with some use of up to 15 times the capacity.
+        let mut draw = || {
+            let mut new = || {
+                let capacity_bps = random.wide().max(1 << 10) >> 8;
+                let rate_bps =
+                    (capacity_bps / 1000).saturating_mul(u64::from(random.next() % 15_000));
+                load(rate_bps, capacity_bps)
+            };
+            let (up, down) = (new(), new());
+            Candidate {
+                id: 1,
+                tier: random.next() % 3,
+                up,
+                down,
+                turn: 0,
+            }
+        };
+        let (a, b) = (draw(), draw());
+        let none = Outlook {
+            up: Expected::default(),
+            down: Expected::default(),
+            ..outlook
+        };
+        let used = |c: &Candidate| {
+            let Load {
+                rate_bps,
+                capacity_bps,
+                ..
+            } = if none.is_upload { c.up } else { c.down };
+            rate_bps as f64 / capacity_bps as f64
+        };
+        let order = Standing::of(&a, &none).cmp(&Standing::of(&b, &none));
+        if a.tier != b.tier {
+            assert_eq!(order, a.tier.cmp(&b.tier));
+        } else if (used(&a) - used(&b)).abs() > 1e-6 * used(&a) + 1e-9 {
+            assert_eq!(order, used(&a).total_cmp(&used(&b)), "{a:?} {b:?}");
+        }
+    }
+}
+
+#[test]
+fn of_those_that_take_no_connections_none_gets_one() {
+    let closed = [(Standing::CLOSED, 1); 3];
+    assert_eq!(lowest(closed.into_iter(), 7), None);
+    assert_eq!(lowest([].into_iter(), 7), None);
+    let mut one = closed;
+    one[1].0 = Standing(u64::MAX - 1);
+    for random in [0, 1 << 31, u32::MAX] {
+        assert_eq!(lowest(one.into_iter(), random), Some(1));
     }
 }
 

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Routes by the tables that they are in. A lookup walks through all rules, twice: for the destination, and for the
+ * source. Whoever knows what the rules are need not.
+ */
+#include <linux/inetdevice.h>
+#include <linux/ip.h>
+#include <net/fib_rules.h>
+#include <net/ip.h>
+#include <net/ip_fib.h>
+#include <net/nexthop.h>
+#include <net/route.h>
+
+#include "helpers.h"
+
+bool mwb_helper_for_each_rule(struct net *net, bool (*f)(const struct mwb_rule *rule, void *data), void *data)
+{
+	const struct fib_rule *rule;
+	bool all = true;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(rule, &net->ipv4.rules_ops->rules_list, list) {
+		const struct mwb_rule seen = {
+			.preference = rule->pref,
+			.table = rule->table,
+			.mark = rule->mark,
+			.mask = rule->mark_mask,
+			.suppress_prefix_len = rule->suppress_prefixlen,
+			.protocol = rule->proto,
+			.action = rule->action,
+			.is_inverted = rule->flags & FIB_RULE_INVERT,
+			.is_default = fib4_rule_default(rule),
+		};
+
+		all = f(&seen, data);
+		if (!all)
+			break;
+	}
+	rcu_read_unlock();
+	return all;
+}
+
+/* 0, -EAGAIN when the table has nothing to say, or what it says instead. */
+static int mwb_fib_look_up(struct net *net, u32 id, const struct flowi4 *fl4, struct fib_result *res)
+{
+	const struct hlist_head *bucket = &net->ipv4.fib_table_hash[id & (FIB_TABLE_HASHSZ - 1)];
+	struct fib_table *table;
+
+	hlist_for_each_entry_rcu(table, bucket, tb_hlist) {
+		if (table->tb_id == id)
+			return fib_table_lookup(table, fl4, res, FIB_LOOKUP_NOREF);
+	}
+	return -EAGAIN;
+}
+
+/* A lookup treats others in ways of their own. */
+static bool mwb_is_ordinary(__be32 addr)
+{
+	return !ipv4_is_multicast(addr) && !ipv4_is_lbcast(addr) && !ipv4_is_zeronet(addr) &&
+	       !ipv4_is_loopback(addr);
+}
+
+/*
+ * The device that ip_route_input_slow() would send a packet to, if it comes from where a route of main says that it
+ * should, and only a default route of main leads to where it goes; else 0. That goes for rules that look into local
+ * and main and nothing else, for addresses that are in them.
+ */
+int mwb_helper_default_oif(const struct sk_buff *skb, const struct net_device *dev)
+{
+	const struct in_device *in_dev = __in_dev_get_rcu(dev);
+	const struct iphdr *iph = ip_hdr(skb);
+	struct flowi4 fl4 = { .daddr = iph->saddr, .saddr = iph->daddr, .flowi4_dscp = ip4h_dscp(iph) };
+	struct net *net = dev_net(dev);
+	struct fib_result res;
+
+	if (!in_dev || !IN_DEV_FORWARD(in_dev) || IN_DEV_ORCONF(in_dev, NOPOLICY) || fib_num_tclassid_users(net) ||
+	    !mwb_is_ordinary(iph->saddr) || !mwb_is_ordinary(iph->daddr))
+		return 0;
+	/* fib_validate_source(), which may be satisfied with less. */
+	if (mwb_fib_look_up(net, RT_TABLE_LOCAL, &fl4, &res) != -EAGAIN ||
+	    mwb_fib_look_up(net, RT_TABLE_MAIN, &fl4, &res) || res.type != RTN_UNICAST || !res.prefixlen ||
+	    !fib_info_nh_uses_dev(res.fi, dev))
+		return 0;
+	swap(fl4.daddr, fl4.saddr);
+	if (mwb_fib_look_up(net, RT_TABLE_LOCAL, &fl4, &res) != -EAGAIN ||
+	    mwb_fib_look_up(net, RT_TABLE_MAIN, &fl4, &res) || res.type != RTN_UNICAST || res.prefixlen ||
+	    fib_info_num_path(res.fi) > 1)
+		return 0;
+	return FIB_RES_DEV(res)->ifindex;
+}
+
+/*
+ * Gives a packet the route that a table has for it, if that is one that packets share already: as __mkroute_input()
+ * does once the source is known to be valid.
+ */
+bool mwb_helper_route_by_table(struct sk_buff *skb, const struct net_device *dev, u32 id)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	struct flowi4 fl4 = { .daddr = iph->daddr, .saddr = iph->saddr, .flowi4_dscp = ip4h_dscp(iph) };
+	struct net *net = dev_net(dev);
+	const struct fib_nh_common *nhc;
+	struct fib_result res;
+	struct rtable *rt;
+
+	if (mwb_fib_look_up(net, id, &fl4, &res) || res.type != RTN_UNICAST || fib_info_num_path(res.fi) > 1)
+		return false;
+	nhc = FIB_RES_NHC(res);
+	/* Back to where it came from, its sender is told; and of exceptions, none may be for this destination. */
+	if (nhc->nhc_dev == dev || rcu_access_pointer(nhc->nhc_exceptions))
+		return false;
+	rt = rcu_dereference(nhc->nhc_rth_input);
+	if (!rt || READ_ONCE(rt->dst.obsolete) != DST_OBSOLETE_FORCE_CHK || rt->rt_genid != rt_genid_ipv4(net))
+		return false;
+	IPCB(skb)->flags &= ~MWB_IPSKB_LOOKUP;
+	skb_dst_set_noref(skb, &rt->dst);
+	return true;
+}
