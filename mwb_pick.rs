@@ -380,10 +380,10 @@ pub(crate) fn lowest(
 ) -> Option<usize> {
     let (mut least, mut sum) = (Standing::CLOSED, 0u64);
     for (standing, speed) in wans.clone() {
-        if standing < least {
-            (least, sum) = (standing, speed);
-        } else if standing == least {
-            sum = sum.wrapping_add(speed);
+        match standing.cmp(&least) {
+            Ordering::Less => (least, sum) = (standing, speed),
+            Ordering::Equal => sum = sum.wrapping_add(speed),
+            Ordering::Greater => {}
         }
     }
     if least == Standing::CLOSED {

@@ -313,14 +313,20 @@ watch_strays() {
 	inet nft -f - <<-END
 		table ip lab {
 			counter strays { }
+			set who { typeof ip saddr . tcp sport . tcp dport . tcp flags . ip length; size 100; flags dynamic; }
 			chain input {
 				type filter hook input priority filter; policy accept;
-				tcp flags & (syn | rst) == 0 socket wildcard 1 counter name strays
+				tcp flags & (syn | rst) == 0 socket wildcard 1 counter name strays \
+					add @who { ip saddr . tcp sport . tcp dport . tcp flags . ip length }
 			}
 		}
 	END
 }
 strays() { inet nft -j list counter ip lab strays | jq '.nftables[].counter.packets // empty'; }
+no_strays() {
+	[ "$(strays)" = 0 ] ||
+		fail "$(strays): $(inet nft -j list set ip lab who | jq -c '.nftables[].set.elem // empty | .[:5][].concat')"
+}
 
 # sample FILE: appends the router's TCP connections as conntrack sees them now.
 sample() { router conntrack -L -p tcp -o id 2>/dev/null >>"$1"; }
