@@ -418,12 +418,14 @@ impl Path {
 
     /// The WAN that a connection goes by without us, if no lookup is needed to tell, and the genid with which that is
     /// so.
-    fn classify_plain(&self, net: &Net, packet: &Incoming<'_>) -> Option<(u8, i32)> {
+    fn classify_plain(&self, net: &Net, packet: &mut Incoming<'_>) -> Option<(u8, i32)> {
         if packet.mark() & self.marks.mask() != 0 {
             return None;
         }
         let genid = self.shortcut.genid(net)?;
         let at = self.wans.by_ifindex(packet.default_oif()?)?;
+        // Tunnels leave one that is no route, but says where the packet came from; a lookup drops it, too.
+        packet.drop_dst();
         (!packet.is_to_be_wrapped(net)).then_some((at, genid))
     }
 

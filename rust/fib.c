@@ -40,7 +40,7 @@ bool mwb_helper_for_each_rule(struct net *net, bool (*f)(const struct mwb_rule *
 	return all;
 }
 
-/* 0, -EAGAIN when the table has nothing to say, or what it says instead. */
+/* 0, -EAGAIN when the table has nothing to say, or what it says instead. fib_get_table() is not for modules. */
 static int mwb_fib_look_up(struct net *net, u32 id, const struct flowi4 *fl4, struct fib_result *res)
 {
 	const struct hlist_head *bucket = &net->ipv4.fib_table_hash[id & (FIB_TABLE_HASHSZ - 1)];
