@@ -16,10 +16,8 @@ use crate::{
         self,
         New, //
     },
-    mwb_wan::{
-        Fit,
-        Wans, //
-    },
+    mwb_ranking::Fit,
+    mwb_wan::Wans,
     rust::{
         netns::Net,
         rcu::Shared,

@@ -237,7 +237,10 @@ impl Path {
         let key = key_of(packet);
         let found = self.entries.take(net, ct, info.dir(), key, packet);
         match found {
-            Found::Hit => self.stats.count::<HITS>(),
+            Found::Hit => {
+                self.stats.count::<HITS>();
+                packet.leave_plain(net);
+            }
             Found::Local => {
                 self.stats.count::<HITS>();
                 self.unmark(packet);
@@ -422,8 +425,9 @@ impl Path {
         if packet.mark() & self.marks.mask() != 0 {
             return None;
         }
-        let genid = self.shortcut.genid(net)?;
-        let at = self.wans.by_ifindex(packet.default_oif()?)?;
+        let genid = net.genid_ipv4();
+        let oif = self.shortcut.default_oif(net, packet, genid)?;
+        let at = self.wans.by_ifindex(oif)?;
         // Tunnels leave one that is no route, but says where the packet came from; a lookup drops it, too.
         packet.drop_dst();
         (!packet.is_to_be_wrapped(net)).then_some((at, genid))
@@ -510,7 +514,10 @@ impl Path {
         key: Key,
     ) -> Result<Option<u32>> {
         let genid = net.genid_ipv4();
-        match packet.route()? {
+        let id = self.marks.id(packet.mark());
+        let by_tables = self.shortcut.look_up(net, packet, id, genid);
+        let found = by_tables.map_or_else(|| packet.route(), |dst| Ok(Some(dst)));
+        match found? {
             Some(dst) if dst.is_unicast() || dst.is_local() => {
                 self.entries.keep(net, ct, dir, key, &dst, genid);
                 if dst.is_local() {

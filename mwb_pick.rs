@@ -379,31 +379,38 @@ pub(crate) fn lowest(
     random: u32,
 ) -> Option<usize> {
     let (mut least, mut sum) = (Standing::CLOSED, 0u64);
-    for (standing, speed) in wans.clone() {
+    let (mut found, mut is_alone) = (0usize, true);
+    for (at, (standing, speed)) in wans.clone().enumerate() {
         match standing.cmp(&least) {
-            Ordering::Less => (least, sum) = (standing, speed),
-            Ordering::Equal => sum = sum.wrapping_add(speed),
+            Ordering::Less => (least, sum, found, is_alone) = (standing, speed, at, true),
+            Ordering::Equal => (sum, is_alone) = (sum.wrapping_add(speed), false),
             Ordering::Greater => {}
         }
     }
     if least == Standing::CLOSED {
         return None;
     }
-    // They lie side by side, each as long as it is fast, and chance takes a place.
-    let mut left = (u128::from(sum).wrapping_mul(random.into()) >> 32) as u64;
-    let mut at = 0usize;
-    for (standing, speed) in wans.clone() {
+    if is_alone {
+        return Some(found);
+    }
+    let mut left = drawn(sum, random);
+    for (at, (standing, speed)) in wans.clone().enumerate() {
         if standing == least {
             match left.checked_sub(speed) {
                 None => return Some(at),
                 Some(rest) => left = rest,
             }
         }
-        at = at.wrapping_add(1);
     }
     // They have changed meanwhile.
     let lowest = wans.enumerate().min_by_key(|(_, (standing, _))| *standing);
     lowest.map(|(at, _)| at)
+}
+
+/// Where chance falls on equals that lie side by side, each as long as it is fast, and `sum` together.
+#[inline]
+pub(crate) fn drawn(sum: u64, random: u32) -> u64 {
+    (u128::from(sum).wrapping_mul(random.into()) >> 32) as u64
 }
 
 /// What counts of a speed: no more than so many that all together are still a number.

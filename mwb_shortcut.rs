@@ -83,31 +83,59 @@ impl Shortcut {
         })
     }
 
-    /// The genid of the namespace, if the tables can answer with it. What they say must be thrown away when that has
+    /// Whether the tables can answer with this genid of the namespace. What they say must be thrown away when it has
     /// changed meanwhile.
-    pub(crate) fn genid(&self, net: &Net) -> Option<i32> {
-        let genid = net.genid_ipv4();
+    fn is_plain(&self, net: &Net, genid: i32) -> bool {
         if !self.seen.is(genid) {
             if self.are_plain(net, genid) {
                 self.plain.set(genid);
             }
             self.seen.set(genid);
         }
-        self.plain.is(genid).then_some(genid)
+        self.plain.is(genid)
     }
 
-    /// Gives a packet that has the mark of this WAN its route.
+    /// Whether there is the rule of this WAN, and nothing else would come before it.
+    fn is_ruled(&self, id: u8, genid: i32) -> bool {
+        let at = usize::from(id).checked_sub(1);
+        let ruled = at.and_then(|at| self.ruled.get(at));
+        ruled.is_some_and(|ruled| ruled.is(genid))
+    }
+
+    /// Index of the device that a packet without a mark of ours would leave through, if that is told by a default
+    /// route.
+    pub(crate) fn default_oif(&self, net: &Net, packet: &Incoming<'_>, genid: i32) -> Option<u32> {
+        if !self.is_plain(net, genid) {
+            return None;
+        }
+        packet.default_oif()
+    }
+
+    /// Gives a packet of which that was told the route that it has with the mark of this WAN.
     pub(crate) fn take<'a>(
         &self,
         packet: &mut Incoming<'a>,
         id: u8,
         genid: i32,
     ) -> Option<Dst<'a>> {
-        let ruled = self.ruled.get(usize::from(id).checked_sub(1)?)?;
-        if !ruled.is(genid) {
+        if !self.is_ruled(id, genid) {
             return None;
         }
         packet.route_by_table(self.config.table(id))
+    }
+
+    /// The same for any packet that has the mark of this WAN, and comes in through no device of a VRF.
+    pub(crate) fn look_up<'a>(
+        &self,
+        net: &Net,
+        packet: &mut Incoming<'a>,
+        id: u8,
+        genid: i32,
+    ) -> Option<Dst<'a>> {
+        if !self.is_plain(net, genid) || !self.is_ruled(id, genid) {
+            return None;
+        }
+        packet.route_by_main_or_table(self.config.table(id))
     }
 
     fn are_plain(&self, net: &Net, genid: i32) -> bool {

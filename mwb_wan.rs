@@ -19,6 +19,10 @@ use crate::{
         Outlook,
         Standing, //
     },
+    mwb_ranking::{
+        Fit,
+        Ranking, //
+    },
     mwb_rate::{
         Capacity,
         Countable,
@@ -239,17 +243,6 @@ impl Wan {
     }
 }
 
-/// What the choice by rate goes by, of a WAN: a quarter of a cache line.
-struct Place {
-    /// A [`Standing`].
-    standing: AtomicU64,
-    /// By [`mwb_pick::speed`].
-    speed: AtomicU64,
-}
-
-/// Which WANs a connection may be given to; None for all.
-pub(crate) type Fit<'a> = Option<&'a dyn Fn(u8) -> bool>;
-
 /// A WAN as it was configured, with what only process context needs.
 pub(crate) struct Setting {
     /// 0 for the lowest free one, when it is added.
@@ -462,8 +455,7 @@ pub(crate) struct Wans {
     net: Owner,
     config: Arc<Shared<Config>>,
     wans: KVec<Wan>,
-    /// Of each of them.
-    places: KVec<Place>,
+    ranking: Ranking,
     /// Number of WANs that the packet path has to look at: the highest id in use.
     in_use: AtomicU32,
     /// As [`Outlook`] has them.
@@ -480,15 +472,8 @@ pub(crate) struct Wans {
 impl Wans {
     pub(crate) fn new(net: Owner, config: Arc<Shared<Config>>) -> Result<Arc<Self>> {
         let mut wans = KVec::with_capacity(uapi::WAN_MAX as usize, GFP_KERNEL_ACCOUNT)?;
-        let mut places = KVec::with_capacity(uapi::WAN_MAX as usize, GFP_KERNEL_ACCOUNT)?;
+        let ranking = Ranking::new()?;
         for _ in 0..uapi::WAN_MAX {
-            places.push(
-                Place {
-                    standing: AtomicU64::new(Standing::CLOSED.0),
-                    speed: AtomicU64::new(0),
-                },
-                GFP_KERNEL_ACCOUNT,
-            )?;
             wans.push(
                 Wan {
                     ifindex: AtomicU32::new(0),
@@ -511,7 +496,7 @@ impl Wans {
                 net,
                 config,
                 wans,
-                places,
+                ranking,
                 in_use: AtomicU32::new(0),
                 is_upload: AtomicBool::new(false),
                 is_idle: AtomicBool::new(false),
@@ -636,7 +621,8 @@ impl Wans {
             mwb_pick::pick(settings, &self.outlook(), clock, candidates, random)
         };
         let first = if settings.mode == Mode::Rate {
-            self.lowest(fit, random)
+            let in_use = self.in_use.load(Relaxed) as usize;
+            self.ranking.lowest(in_use, fit, random)
         } else {
             best(&|id| self.wan(id).is_some_and(|w| w.is_open.load(Relaxed)))
         };
@@ -644,26 +630,6 @@ impl Wans {
         first
             .filter(|id| self.is_usable(net, *id))
             .or_else(|| best(&|id| self.is_usable(net, id)))
-    }
-
-    /// The same in [`Mode::Rate`], as far as that is known without looking at the WANs.
-    fn lowest(&self, fit: Fit<'_>, random: u32) -> Option<u8> {
-        let in_use = self.in_use.load(Relaxed) as usize;
-        let places = self.places.get(..in_use)?.iter().map(|place| {
-            let standing = Standing(place.standing.load(Relaxed));
-            (standing, place.speed.load(Relaxed))
-        });
-        let at = match fit {
-            None => mwb_pick::lowest(places, random),
-            Some(is_fit) => {
-                let fitting = (1..=u8::MAX).zip(places).map(|(id, (standing, speed))| {
-                    let is_fit = is_fit(id);
-                    (if is_fit { standing } else { Standing::CLOSED }, speed)
-                });
-                mwb_pick::lowest(fitting, random)
-            }
-        };
-        u8::try_from(at?.wrapping_add(1)).ok()
     }
 
     /// Works out where a WAN stands.
@@ -677,11 +643,10 @@ impl Wans {
 
     /// Something has changed that it depends on where WANs stand.
     fn stand(&self) {
-        for ((id, wan), place) in self.in_use().zip(&self.places) {
+        self.ranking.set(self.in_use().map(|(id, wan)| {
             let speed = mwb_pick::speed(wan.down.load().capacity_bps);
-            place.speed.store(speed, Relaxed);
-            place.standing.store(self.standing(id, wan).0, Relaxed);
-        }
+            (self.standing(id, wan), speed)
+        }));
     }
 
     /// The WAN that a new connection gets: [`Self::best`], of which the next choice will know.
@@ -693,14 +658,12 @@ impl Wans {
     ) -> Option<u8> {
         let id = self.best(net, settings, fit)?;
         let outlook = self.outlook();
-        let at = usize::from(id).checked_sub(1)?;
-        let (wan, place) = (self.wans.get(at)?, self.places.get(at)?);
+        let wan = self.wan(id)?;
         wan.picked.fetch_add(1, Relaxed);
         wan.up.place(outlook.up);
         wan.down.place(outlook.down);
         match settings.mode {
-            // Another CPU may have gone further meanwhile.
-            Mode::Rate => _ = place.standing.fetch_max(self.standing(id, wan).0, Relaxed),
+            Mode::Rate => self.ranking.raise(id, self.standing(id, wan)),
             Mode::TwoChoices => {}
             Mode::Weighted => {
                 let turn = wan.turn.load(Relaxed);

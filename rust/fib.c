@@ -61,50 +61,58 @@ static bool mwb_is_ordinary(__be32 addr)
 }
 
 /*
- * The device that ip_route_input_slow() would send a packet to, if it comes from where a route of main says that it
- * should, and only a default route of main leads to where it goes; else 0. That goes for rules that look into local
- * and main and nothing else, for addresses that are in them.
+ * What main has for where a packet goes, if it comes from where it should: 0, or -EAGAIN when there is nothing. With
+ * anything else, a lookup has to tell. That goes for rules that look into local and main first, for addresses that are
+ * in them.
  */
-int mwb_helper_default_oif(const struct sk_buff *skb, const struct net_device *dev)
+static int mwb_fib_main(struct net *net, const struct sk_buff *skb, const struct net_device *dev, struct flowi4 *fl4,
+			struct fib_result *res)
 {
 	const struct in_device *in_dev = __in_dev_get_rcu(dev);
 	const struct iphdr *iph = ip_hdr(skb);
-	struct flowi4 fl4 = { .daddr = iph->saddr, .saddr = iph->daddr, .flowi4_dscp = ip4h_dscp(iph) };
-	struct net *net = dev_net(dev);
-	struct fib_result res;
 
+	*fl4 = (struct flowi4){ .daddr = iph->saddr, .saddr = iph->daddr, .flowi4_dscp = ip4h_dscp(iph) };
 	if (!in_dev || !IN_DEV_FORWARD(in_dev) || IN_DEV_ORCONF(in_dev, NOPOLICY) || fib_num_tclassid_users(net) ||
 	    !mwb_is_ordinary(iph->saddr) || !mwb_is_ordinary(iph->daddr))
-		return 0;
-	/* fib_validate_source(), which may be satisfied with less. */
-	if (mwb_fib_look_up(net, RT_TABLE_LOCAL, &fl4, &res) != -EAGAIN ||
-	    mwb_fib_look_up(net, RT_TABLE_MAIN, &fl4, &res) || res.type != RTN_UNICAST || !res.prefixlen ||
-	    !fib_info_nh_uses_dev(res.fi, dev))
-		return 0;
-	swap(fl4.daddr, fl4.saddr);
-	if (mwb_fib_look_up(net, RT_TABLE_LOCAL, &fl4, &res) != -EAGAIN ||
-	    mwb_fib_look_up(net, RT_TABLE_MAIN, &fl4, &res) || res.type != RTN_UNICAST || res.prefixlen ||
+		return -EINVAL;
+	/* fib_validate_source(), which may be satisfied with less, and without rp_filter only asks for what is local. */
+	if (mwb_fib_look_up(net, RT_TABLE_LOCAL, fl4, res) != -EAGAIN)
+		return -EINVAL;
+	if (IN_DEV_RPFILTER(in_dev) &&
+	    (mwb_fib_look_up(net, RT_TABLE_MAIN, fl4, res) || res->type != RTN_UNICAST || !res->prefixlen ||
+	     !fib_info_nh_uses_dev(res->fi, dev)))
+		return -EINVAL;
+	swap(fl4->daddr, fl4->saddr);
+	if (mwb_fib_look_up(net, RT_TABLE_LOCAL, fl4, res) != -EAGAIN)
+		return -EINVAL;
+	return mwb_fib_look_up(net, RT_TABLE_MAIN, fl4, res);
+}
+
+/*
+ * The device that ip_route_input_slow() would send a packet to, if only a default route of main leads to where it goes;
+ * else 0. The rules must be none but local and main.
+ */
+int mwb_helper_default_oif(const struct sk_buff *skb, const struct net_device *dev)
+{
+	struct fib_result res;
+	struct flowi4 fl4;
+
+	if (mwb_fib_main(dev_net(dev), skb, dev, &fl4, &res) || res.type != RTN_UNICAST || res.prefixlen ||
 	    fib_info_num_path(res.fi) > 1)
 		return 0;
 	return FIB_RES_DEV(res)->ifindex;
 }
 
-/*
- * Gives a packet the route that a table has for it, if that is one that packets share already: as __mkroute_input()
- * does once the source is known to be valid.
- */
-bool mwb_helper_route_by_table(struct sk_buff *skb, const struct net_device *dev, u32 id)
+/* Gives a packet this route, if it is one that packets share already: as __mkroute_input() does. */
+static bool mwb_take_route(struct net *net, struct sk_buff *skb, const struct net_device *dev,
+			   const struct fib_result *res)
 {
-	const struct iphdr *iph = ip_hdr(skb);
-	struct flowi4 fl4 = { .daddr = iph->daddr, .saddr = iph->saddr, .flowi4_dscp = ip4h_dscp(iph) };
-	struct net *net = dev_net(dev);
 	const struct fib_nh_common *nhc;
-	struct fib_result res;
 	struct rtable *rt;
 
-	if (mwb_fib_look_up(net, id, &fl4, &res) || res.type != RTN_UNICAST || fib_info_num_path(res.fi) > 1)
+	if (res->type != RTN_UNICAST || fib_info_num_path(res->fi) > 1)
 		return false;
-	nhc = FIB_RES_NHC(res);
+	nhc = FIB_RES_NHC(*res);
 	/* Back to where it came from, its sender is told; and of exceptions, none may be for this destination. */
 	if (nhc->nhc_dev == dev || rcu_access_pointer(nhc->nhc_exceptions))
 		return false;
@@ -112,6 +120,32 @@ bool mwb_helper_route_by_table(struct sk_buff *skb, const struct net_device *dev
 	if (!rt || READ_ONCE(rt->dst.obsolete) != DST_OBSOLETE_FORCE_CHK || rt->rt_genid != rt_genid_ipv4(net))
 		return false;
 	IPCB(skb)->flags &= ~MWB_IPSKB_LOOKUP;
+	skb_dst_drop(skb);
 	skb_dst_set_noref(skb, &rt->dst);
 	return true;
+}
+
+/* Gives a packet that comes from where it should the route that a table has for it. */
+bool mwb_helper_route_by_table(struct sk_buff *skb, const struct net_device *dev, u32 id)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+	struct flowi4 fl4 = { .daddr = iph->daddr, .saddr = iph->saddr, .flowi4_dscp = ip4h_dscp(iph) };
+	struct net *net = dev_net(dev);
+	struct fib_result res;
+
+	return !mwb_fib_look_up(net, id, &fl4, &res) && mwb_take_route(net, skb, dev, &res);
+}
+
+/* Gives a packet the route that main has for it, or if that is no more than a default route, a table. */
+bool mwb_helper_route_by_main_or_table(struct sk_buff *skb, const struct net_device *dev, u32 id)
+{
+	struct net *net = dev_net(dev);
+	struct fib_result res;
+	struct flowi4 fl4;
+	int err;
+
+	err = mwb_fib_main(net, skb, dev, &fl4, &res);
+	if (err == -EAGAIN || (!err && !res.prefixlen))
+		err = mwb_fib_look_up(net, id, &fl4, &res);
+	return !err && mwb_take_route(net, skb, dev, &res);
 }

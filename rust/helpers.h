@@ -56,6 +56,7 @@ struct mwb_rule {
 bool mwb_helper_for_each_rule(struct net *net, bool (*f)(const struct mwb_rule *rule, void *data), void *data);
 int mwb_helper_default_oif(const struct sk_buff *skb, const struct net_device *dev);
 bool mwb_helper_route_by_table(struct sk_buff *skb, const struct net_device *dev, u32 id);
+bool mwb_helper_route_by_main_or_table(struct sk_buff *skb, const struct net_device *dev, u32 id);
 
 /* conntrack */
 int mwb_helper_labels_get(struct net *net);

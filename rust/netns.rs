@@ -17,6 +17,12 @@ use core::{
         Ordering::Acquire, //
     }, //
 };
+#[cfg(CONFIG_XFRM)]
+use core::sync::atomic::{
+    AtomicU32,
+    AtomicU8,
+    Ordering::Relaxed, //
+};
 use kernel::{
     prelude::*,
     sync::Arc,
@@ -67,6 +73,21 @@ impl Net {
         };
         // Not after the lookup that it is read for.
         genid.load(Acquire)
+    }
+
+    /// Whether IPsec lets everything out as it is: it has no policy for that.
+    #[cfg(CONFIG_XFRM)]
+    #[inline]
+    pub(crate) fn lets_out_plain(&self) -> bool {
+        // SAFETY: The offsets are those of an `unsigned int` and a `u8` in the valid `struct net`.
+        let (policies, default) = unsafe {
+            let at = |offset| self.as_ptr().byte_add(offset);
+            (
+                AtomicU32::from_ptr(at(bindings::MWB_OFFSET_NET_XFRM_OUT).cast()),
+                AtomicU8::from_ptr(at(bindings::MWB_OFFSET_NET_XFRM_OUT_DEFAULT).cast()),
+            )
+        };
+        policies.load(Relaxed) == 0 && default.load(Relaxed) == bindings::MWB_XFRM_USERPOLICY_ACCEPT
     }
 }
 

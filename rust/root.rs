@@ -40,6 +40,8 @@ mod mwb_pair;
 mod mwb_pick;
 #[path = "../mwb_policy.rs"]
 mod mwb_policy;
+#[path = "../mwb_ranking.rs"]
+mod mwb_ranking;
 #[path = "../mwb_rate.rs"]
 mod mwb_rate;
 #[path = "../mwb_route.rs"]

@@ -255,6 +255,23 @@ impl<'a> Incoming<'a> {
         }
     }
 
+    /// If IPsec has no policy for what leaves: SNAT need not look for one that is for the address that it gives, and
+    /// take a reference to the route for that. It goes by a flag, which what has been wrapped up has for the same
+    /// reason, and which nothing else reads of what is forwarded.
+    #[inline]
+    pub(crate) fn leave_plain(&mut self, net: &Net) {
+        #[cfg(CONFIG_XFRM)]
+        if net.lets_out_plain() {
+            // SAFETY: In a hook of IPv4, `cb` is a `struct inet_skb_parm`, of which this is a `u16`.
+            unsafe {
+                *self.member::<u16>(bindings::MWB_OFFSET_SKB_IP_FLAGS) |=
+                    bindings::MWB_IPSKB_XFRM_TRANSFORMED;
+            }
+        }
+        #[cfg(not(CONFIG_XFRM))]
+        let _ = net;
+    }
+
     /// Whether IPsec has unwrapped it.
     pub(crate) fn is_unwrapped(&self) -> bool {
         if !self.has_extensions() {
@@ -296,12 +313,27 @@ impl<'a> Incoming<'a> {
         (oif != 0).then_some(oif as u32)
     }
 
-    /// Gives it the route that this table has for it, if that is one that packets share already. It must have no
-    /// dst, and come from where it should.
+    /// Gives it the route that this table has for it, if that is one that packets share already. It must come from
+    /// where it should.
     pub(crate) fn route_by_table(&mut self, table: u32) -> Option<Dst<'a>> {
         // SAFETY: By the type invariants.
         let is_found = unsafe {
             bindings::mwb_helper_route_by_table(self.skb.skb.as_ptr(), self.iif.as_ptr(), table)
+        };
+        // SAFETY: An IPv4 route was set, or none.
+        is_found.then(|| unsafe { self.ipv4_dst() }).flatten()
+    }
+
+    /// The same of what main says, or, where that is no more than a default route, of this table; if it comes from
+    /// where it should. That goes for rules that look into local, the rest of main, and the table.
+    pub(crate) fn route_by_main_or_table(&mut self, table: u32) -> Option<Dst<'a>> {
+        // SAFETY: By the type invariants.
+        let is_found = unsafe {
+            bindings::mwb_helper_route_by_main_or_table(
+                self.skb.skb.as_ptr(),
+                self.iif.as_ptr(),
+                table,
+            )
         };
         // SAFETY: An IPv4 route was set, or none.
         is_found.then(|| unsafe { self.ipv4_dst() }).flatten()

@@ -18,6 +18,7 @@
 #include <linux/workqueue.h>
 #include <net/dst.h>
 #include <net/genetlink.h>
+#include <net/ip.h>
 #include <net/net_namespace.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/netfilter/nf_conntrack_extend.h>
@@ -25,6 +26,7 @@
 #include <net/netns/generic.h>
 #include <net/route.h>
 #include <net/sock.h>
+#include <net/xfrm.h>
 
 #include "../helpers.h"
 
@@ -41,10 +43,16 @@ static const size_t MWB_OFFSET_SKB_NETWORK_HEADER = offsetof(struct sk_buff, net
 #ifdef CONFIG_SKB_EXTENSIONS
 static const size_t MWB_OFFSET_SKB_EXTENSIONS = offsetof(struct sk_buff, active_extensions);
 #endif
+static const size_t MWB_OFFSET_SKB_IP_FLAGS = offsetof(struct sk_buff, cb) + offsetof(struct inet_skb_parm, flags);
 static const size_t MWB_OFFSET_NET_RT_GENID = offsetof(struct net, ipv4.rt_genid);
+#ifdef CONFIG_XFRM
+static const size_t MWB_OFFSET_NET_XFRM_OUT = offsetof(struct net, xfrm.policy_count[XFRM_POLICY_OUT]);
+static const size_t MWB_OFFSET_NET_XFRM_OUT_DEFAULT = offsetof(struct net, xfrm.policy_default[XFRM_POLICY_OUT]);
+#endif
 static const size_t MWB_OFFSET_DEV_IFINDEX = offsetof(struct net_device, ifindex);
 
 static const int MWB_NF_IP_PRI_NAT_DST = NF_IP_PRI_NAT_DST;
+static const u16 MWB_IPSKB_XFRM_TRANSFORMED = IPSKB_XFRM_TRANSFORMED;
 
 /*
  * Numbers with the type that messages have them in; as enumerators, bindgen would give them names that
@@ -75,6 +83,7 @@ MWB_NUMBER(u8, RT_SCOPE_UNIVERSE);
 MWB_NUMBER(u8, RT_SCOPE_LINK);
 MWB_NUMBER(u8, FR_ACT_TO_TBL);
 MWB_NUMBER(u8, FR_ACT_UNREACHABLE);
+MWB_NUMBER(u8, XFRM_USERPOLICY_ACCEPT);
 MWB_NUMBER(u32, FIB_RULE_INVERT);
 MWB_NUMBER(u32, RT_TABLE_LOCAL);
 MWB_NUMBER(u32, RT_TABLE_MAIN);
