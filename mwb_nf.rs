@@ -522,6 +522,8 @@ impl Path {
                 self.entries.keep(net, ct, dir, key, &dst, genid);
                 if dst.is_local() {
                     self.unmark(packet);
+                } else {
+                    packet.leave_plain(net);
                 }
                 Ok(Some(dst.oif()))
             }
@@ -545,6 +547,7 @@ impl Path {
         let dst = self.shortcut.take(packet, self.marks.id(mark), genid)?;
         let key = key_of(packet);
         self.entries.keep(net, ct, Dir::Orig, key, &dst, genid);
+        packet.leave_plain(net);
         Some(dst.oif())
     }
 

@@ -61,6 +61,24 @@ static bool mwb_is_ordinary(__be32 addr)
 }
 
 /*
+ * Whether fib_validate_source(), which may be satisfied with less, takes a packet whose source, the daddr of `fl4`, is
+ * not local: without rp_filter whatever it is; with the loose one if there is any route to it.
+ */
+static bool mwb_is_valid_source(struct net *net, const struct net_device *dev, const struct in_device *in_dev,
+				const struct flowi4 *fl4, struct fib_result *res)
+{
+	const int rp_filter = IN_DEV_RPFILTER(in_dev);
+
+	if (!rp_filter)
+		return true;
+	if (mwb_fib_look_up(net, RT_TABLE_MAIN, fl4, res) || res->type != RTN_UNICAST)
+		return false;
+	if (rp_filter == 2 && rcu_access_pointer(in_dev->ifa_list) && !IN_DEV_SRC_VMARK(in_dev))
+		return true;
+	return res->prefixlen && fib_info_nh_uses_dev(res->fi, dev);
+}
+
+/*
  * What main has for where a packet goes, if it comes from where it should: 0, or -EAGAIN when there is nothing. With
  * anything else, a lookup has to tell. That goes for rules that look into local and main first, for addresses that are
  * in them.
@@ -75,12 +93,7 @@ static int mwb_fib_main(struct net *net, const struct sk_buff *skb, const struct
 	if (!in_dev || !IN_DEV_FORWARD(in_dev) || IN_DEV_ORCONF(in_dev, NOPOLICY) || fib_num_tclassid_users(net) ||
 	    !mwb_is_ordinary(iph->saddr) || !mwb_is_ordinary(iph->daddr))
 		return -EINVAL;
-	/* fib_validate_source(), which may be satisfied with less, and without rp_filter only asks for what is local. */
-	if (mwb_fib_look_up(net, RT_TABLE_LOCAL, fl4, res) != -EAGAIN)
-		return -EINVAL;
-	if (IN_DEV_RPFILTER(in_dev) &&
-	    (mwb_fib_look_up(net, RT_TABLE_MAIN, fl4, res) || res->type != RTN_UNICAST || !res->prefixlen ||
-	     !fib_info_nh_uses_dev(res->fi, dev)))
+	if (mwb_fib_look_up(net, RT_TABLE_LOCAL, fl4, res) != -EAGAIN || !mwb_is_valid_source(net, dev, in_dev, fl4, res))
 		return -EINVAL;
 	swap(fl4->daddr, fl4->saddr);
 	if (mwb_fib_look_up(net, RT_TABLE_LOCAL, fl4, res) != -EAGAIN)
