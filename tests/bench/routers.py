@@ -30,7 +30,7 @@ from pktgen import Netns
 CLIENT = "10.0.0.11"
 FIRST_SERVER = ip_address("198.18.0.0")
 FIRST_PORT = 1024
-MAC = "02:00:00:00:00:01"
+MAC, PEER = "02:00:00:00:00:01", "02:00:00:00:00:02"
 NAMES = ["plain", "masq", "masq+ft", "mwan3", "mwan3+ft", "nft", "nft+ft", "mwb", "again", "mwb+ft", "nolabels"]
 
 
@@ -78,13 +78,13 @@ class Router(Netns):
             ipv4__conf__default__rp_filter=rp_filter,
         )
         devs = {"lan0": ("10.0.0.1", CLIENT)} | {f"wan{n}": (f"100.64.{n}.2", f"100.64.{n}.1") for n in range(1, wans + 1)}
-        self.ip(*(f"link add {dev} address {MAC} type dummy" for dev in devs))
+        self.add_devs(devs)
         self.ip(*(
             line
             for dev, (own, neighbour) in devs.items()
             for line in (
                 f"addr add {own}/24 dev {dev}", f"link set {dev} up",
-                f"neigh add {neighbour} lladdr 02:00:00:00:00:02 dev {dev} nud permanent",
+                f"neigh add {neighbour} lladdr {PEER} dev {dev} nud permanent",
             )
         ), "link set lo up")
         if self.kind != "generator":
@@ -94,6 +94,9 @@ class Router(Netns):
                 type nat hook postrouting priority srcnat; oifname "wan*" masquerade; }; }""")
             self.sysctl(netfilter__nf_conntrack_udp_timeout=36000, netfilter__nf_conntrack_udp_timeout_stream=36000)
         getattr(self, f"set_up_{self.kind}", lambda: None)()
+
+    def add_devs(self, devs):
+        self.ip(*(f"link add {dev} address {MAC} type dummy" for dev in devs))
 
     # -- kinds -----------------------------------------------------------------------------------------
 
@@ -206,7 +209,7 @@ class Router(Netns):
         devs = ", ".join(["lan0"] + [f"wan{n}" for n in range(1, self.wans + 1)])
         self.run("nft", "-f", "-", text=f"""table ip fast {{
             flowtable f {{ hook ingress priority 0; devices = {{ {devs} }}; }}
-            chain forward {{ type filter hook forward priority filter; ip protocol udp flow add @f; }}
+            chain forward {{ type filter hook forward priority filter; ip protocol {{ tcp, udp }} flow add @f; }}
         }}""")
 
     # -- traffic ---------------------------------------------------------------------------------------
