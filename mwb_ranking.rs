@@ -59,7 +59,7 @@ impl Ranking {
         })
     }
 
-    /// Ranks all anew. Whoever chooses meanwhile may take one that was the lowest before.
+    /// Ranks all anew, one caller at a time. Whoever chooses meanwhile may take one that was the lowest before.
     pub(crate) fn set(&self, wans: impl Iterator<Item = (Standing, u64)>) {
         let (mut least, mut sum) = (Standing::CLOSED.0, 0u64);
         for ((standing, speed), place) in wans.zip(&self.places) {
@@ -85,23 +85,23 @@ impl Ranking {
     }
 
     /// The WAN that gets the connection, of the first `in_use` ones and those that are `fit` for it.
-    pub(crate) fn lowest(&self, in_use: usize, fit: Fit<'_>, random: u32) -> Option<u8> {
+    pub(crate) fn lowest(&self, in_use: usize, fit: Fit<'_>, random: fn() -> u32) -> Option<u8> {
         let places = self.places.get(..in_use)?;
         let all = places.iter().map(|place| {
             let standing = Standing(place.standing.load(Relaxed));
             (standing, place.speed.load(Relaxed))
         });
         let at = match fit {
-            None => match self.lowest_of_then(places, random) {
-                None => mwb_pick::lowest(all, random),
-                found => found,
-            },
+            // The number that led to one that has been raised says too much to be used for the others.
+            None => self
+                .lowest_of_then(places, random())
+                .or_else(|| mwb_pick::lowest(all, random())),
             Some(is_fit) => {
                 let fitting = (1..=u8::MAX).zip(all).map(|(id, (standing, speed))| {
                     let is_fit = is_fit(id);
                     (if is_fit { standing } else { Standing::CLOSED }, speed)
                 });
-                mwb_pick::lowest(fitting, random)
+                mwb_pick::lowest(fitting, random())
             }
         };
         u8::try_from(at?.wrapping_add(1)).ok()

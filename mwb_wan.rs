@@ -4,6 +4,8 @@
 //!
 //! The packet path reads [`Wan`], which is made of atomics; everything else is in [`Settings`], behind
 //! a mutex that the packet path never takes.
+//!
+//! Lock order: `Wans::ranks` is a leaf.
 
 #![forbid(unsafe_code)]
 
@@ -467,6 +469,9 @@ pub(crate) struct Wans {
     clock: AtomicU64,
     #[pin]
     settings: Mutex<Settings>,
+    /// Whoever works out where WANs stand.
+    #[pin]
+    ranks: Mutex<()>,
 }
 
 impl Wans {
@@ -511,6 +516,7 @@ impl Wans {
                     expect_up: Expectation::UP,
                     expect_down: Expectation::DOWN,
                 }),
+                ranks <- kernel::new_mutex!(()),
             }),
             GFP_KERNEL,
         )
@@ -611,18 +617,23 @@ impl Wans {
         settings: &mwb_pick::Settings,
         fit: Fit<'_>,
     ) -> Option<u8> {
-        let random = time::random_u32();
         let is_fit = |id| fit.is_none_or(|is_fit| is_fit(id));
         let best = |is_takeable: &dyn Fn(u8) -> bool| {
             let candidates = self
                 .candidates()
                 .filter(|c| is_fit(c.id) && is_takeable(c.id));
             let clock = self.clock.load(Relaxed);
-            mwb_pick::pick(settings, &self.outlook(), clock, candidates, random)
+            mwb_pick::pick(
+                settings,
+                &self.outlook(),
+                clock,
+                candidates,
+                time::random_u32(),
+            )
         };
         let first = if settings.mode == Mode::Rate {
             let in_use = self.in_use.load(Relaxed) as usize;
-            self.ranking.lowest(in_use, fit, random)
+            self.ranking.lowest(in_use, fit, time::random_u32)
         } else {
             best(&|id| self.wan(id).is_some_and(|w| w.is_open.load(Relaxed)))
         };
@@ -643,6 +654,7 @@ impl Wans {
 
     /// Something has changed that it depends on where WANs stand.
     fn stand(&self) {
+        let _ranks = self.ranks.lock();
         self.ranking.set(self.in_use().map(|(id, wan)| {
             let speed = mwb_pick::speed(wan.down.load().capacity_bps);
             (self.standing(id, wan), speed)

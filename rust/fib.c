@@ -61,19 +61,22 @@ static bool mwb_is_ordinary(__be32 addr)
 }
 
 /*
- * Whether fib_validate_source(), which may be satisfied with less, takes a packet whose source, the daddr of `fl4`, is
- * not local: without rp_filter whatever it is; with the loose one if there is any route to it.
+ * Whether fib_validate_source(), which may be satisfied with less, takes a packet whose source, the daddr of `fl4`, the
+ * table local does not know: without rp_filter unless it is local all the same, with the loose one if there is any
+ * route to it.
  */
 static bool mwb_is_valid_source(struct net *net, const struct net_device *dev, const struct in_device *in_dev,
 				const struct flowi4 *fl4, struct fib_result *res)
 {
 	const int rp_filter = IN_DEV_RPFILTER(in_dev);
 
-	if (!rp_filter)
+	if (!rp_filter && !net->ipv4.fib_has_custom_local_routes)
 		return true;
-	if (mwb_fib_look_up(net, RT_TABLE_MAIN, fl4, res) || res->type != RTN_UNICAST)
+	if (mwb_fib_look_up(net, RT_TABLE_MAIN, fl4, res))
+		return !rp_filter;
+	if (res->type != RTN_UNICAST)
 		return false;
-	if (rp_filter == 2 && rcu_access_pointer(in_dev->ifa_list) && !IN_DEV_SRC_VMARK(in_dev))
+	if (!rp_filter || (rp_filter == 2 && rcu_access_pointer(in_dev->ifa_list) && !IN_DEV_SRC_VMARK(in_dev)))
 		return true;
 	return res->prefixlen && fib_info_nh_uses_dev(res->fi, dev);
 }

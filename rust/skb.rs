@@ -257,7 +257,8 @@ impl<'a> Incoming<'a> {
 
     /// If IPsec has no policy for what leaves: SNAT need not look for one that is for the address that it gives, and
     /// take a reference to the route for that. It goes by a flag, which what has been wrapped up has for the same
-    /// reason, and which nothing else reads of what is forwarded.
+    /// reason. Of what is forwarded nothing else reads it; of a copy that TEE sends into a VRF, the VRF does, and spares
+    /// it its queue.
     #[inline]
     pub(crate) fn leave_plain(&mut self, net: &Net) {
         #[cfg(CONFIG_XFRM)]
@@ -303,9 +304,9 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    /// Index of the device that a lookup would send it to, if it comes from where a route of main says that it
-    /// should, and only a default route of main leads to where it goes. That goes for rules that look into local
-    /// and main and nothing else, for addresses that are in them.
+    /// Index of the device that a lookup would send it to, if it comes from where it should, and only a default route
+    /// of main leads to where it goes. That goes for rules that look into local and main and nothing else, for
+    /// addresses that are in them.
     pub(crate) fn default_oif(&self) -> Option<u32> {
         // SAFETY: By the type invariants.
         let oif =
