@@ -65,9 +65,11 @@ def ranged(name, first, count, at_random):
 class Router(Netns):
     def __init__(self, spec, index, wans, connections, rp_filter=0):
         self.spec = spec
-        self.kind, self.is_offloaded = spec.split("@")[0].removesuffix("+ft"), "+ft" in spec
-        if "@" in spec:
-            wans = int(spec.split("@")[1])
+        name, *settings = spec.split()
+        self.settings = {key: int(value) for key, value in (setting.split("=") for setting in settings)}
+        self.kind, self.is_offloaded = name.split("@")[0].removesuffix("+ft"), "+ft" in name
+        if "@" in name:
+            wans = int(name.split("@")[1])
         self.wans = wans
         self.has_wans = self.kind not in ("generator", "plain", "masq")
         self.is_mwb = self.kind in ("mwb", "again", "nolabels", "policies")
