@@ -5,6 +5,12 @@
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
 use super::bindings;
+#[cfg(CONFIG_XFRM)]
+use core::sync::atomic::{
+    AtomicU32,
+    AtomicU8,
+    Ordering::Relaxed, //
+};
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
@@ -16,12 +22,6 @@ use core::{
         AtomicI32,
         Ordering::Acquire, //
     }, //
-};
-#[cfg(CONFIG_XFRM)]
-use core::sync::atomic::{
-    AtomicU32,
-    AtomicU8,
-    Ordering::Relaxed, //
 };
 use kernel::{
     prelude::*,
