@@ -53,6 +53,7 @@ static const size_t MWB_OFFSET_DEV_IFINDEX = offsetof(struct net_device, ifindex
 
 static const int MWB_NF_IP_PRI_NAT_DST = NF_IP_PRI_NAT_DST;
 static const u16 MWB_IPSKB_XFRM_TRANSFORMED = IPSKB_XFRM_TRANSFORMED;
+static const u8 MWB_XFRM_USERPOLICY_ACCEPT = XFRM_USERPOLICY_ACCEPT;
 
 /*
  * Numbers with the type that messages have them in; as enumerators, bindgen would give them names that
@@ -83,7 +84,6 @@ MWB_NUMBER(u8, RT_SCOPE_UNIVERSE);
 MWB_NUMBER(u8, RT_SCOPE_LINK);
 MWB_NUMBER(u8, FR_ACT_TO_TBL);
 MWB_NUMBER(u8, FR_ACT_UNREACHABLE);
-MWB_NUMBER(u8, XFRM_USERPOLICY_ACCEPT);
 MWB_NUMBER(u32, FIB_RULE_INVERT);
 MWB_NUMBER(u32, RT_TABLE_LOCAL);
 MWB_NUMBER(u32, RT_TABLE_MAIN);
