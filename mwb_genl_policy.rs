@@ -319,8 +319,11 @@ impl Do for PolicyReplace {
             let staged = instance.stage_policy(portid, selector, to, is_strict);
             staged.map_err(|why| explain(attrs, why))
         };
+        let counted = begun.and_then(|()| {
+            instance.count_message(portid, request.u32(uapi::A_POLICIES_MESSAGES))
+        });
         let staged =
-            begun.and_then(|()| request.nests(uapi::A_POLICIES_POLICY, &attrs::POLICY_ADD, stage));
+            counted.and_then(|()| request.nests(uapi::A_POLICIES_POLICY, &attrs::POLICY_ADD, stage));
         let done = match staged {
             Ok(()) if request.flag(uapi::A_POLICIES_MORE) => Ok(()),
             Ok(()) => instance.commit_policies(portid),
@@ -329,6 +332,11 @@ impl Do for PolicyReplace {
         done.inspect_err(|_| instance.abort_policies(portid))
             .map_err(|e| match e {
                 ECANCELED => request.fail(e, uapi::A_POLICIES_BEGIN, NOT_BEGUN),
+                EBADMSG => request.fail(
+                    e,
+                    uapi::A_POLICIES_MESSAGES,
+                    c"messages of this set are missing",
+                ),
                 EEXIST => request.fail(
                     e,
                     uapi::A_POLICIES_POLICY,

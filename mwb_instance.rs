@@ -121,6 +121,8 @@ struct Staged {
     has_groups: bool,
     /// WANs have come or gone since: the groups hold numbers of WANs, and names that no WAN had.
     has_other_wans: bool,
+    /// How many messages have come, this socket's groups among them.
+    messages: u32,
     /// A message has come since this was looked at last.
     is_fresh: bool,
 }
@@ -461,9 +463,23 @@ impl Instance {
             groups,
             has_groups: false,
             has_other_wans: false,
+            messages: 0,
             is_fresh: true,
         });
         self.stage_work.schedule(STAGED_MS);
+        Ok(())
+    }
+
+    /// Another message of the set that this socket has begun: `expected` is how many there have been, this one
+    /// included, or `None` if the sender does not say. EBADMSG if one is missing: what generic netlink itself
+    /// refuses does not come to us. ECANCELED if another set began meanwhile.
+    pub(crate) fn count_message(&self, portid: u32, expected: Option<u32>) -> Result {
+        let mut staged = self.stage.staged.lock();
+        let staged = Staged::of(&mut staged, portid)?;
+        staged.messages = staged.messages.saturating_add(1);
+        if expected.is_some_and(|n| n != staged.messages) {
+            return Err(EBADMSG);
+        }
         Ok(())
     }
 
@@ -573,8 +589,10 @@ impl Instance {
         };
         let mut staged = self.stage.staged.lock();
         let staged = Staged::of(&mut staged, portid)?;
+        mwb_policy::set_group(&mut staged.groups, new)?;
         staged.has_groups = true;
-        mwb_policy::set_group(&mut staged.groups, new)
+        staged.messages = staged.messages.saturating_add(1);
+        Ok(())
     }
 
     /// Tells of the groups that are there since, or have other WANs.

@@ -158,6 +158,7 @@ pub(crate) static POLICY_REPLACE: [Policy; A_POLICIES_MAX as usize + 1] = {
     p[A_POLICIES_POLICY as usize] = Policy::nested(&POLICY_ADD);
     p[A_POLICIES_BEGIN as usize] = Policy::flag();
     p[A_POLICIES_MORE as usize] = Policy::flag();
+    p[A_POLICIES_MESSAGES as usize] = Policy::u32();
     p
 };
 

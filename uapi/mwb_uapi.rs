@@ -501,12 +501,15 @@ pub const A_POLICIES_BEGIN: u16 = 2;
 pub const A_POLICIES_MORE: u16 = 3;
 /// Number of policies that there are now.
 pub const A_POLICIES_COUNT: u16 = 4;
+/// How many messages this set has had, with this one and those of its groups. The set is given up
+/// when one is missing. For senders that go on before the answer to each has come.
+pub const A_POLICIES_MESSAGES: u16 = 5;
 /// Least and most that it may be.
 pub const A_POLICIES_COUNT_LIMITS: (u32, u32) = (0, POLICY_MAX);
 /// Highest attribute of this set.
-pub const A_POLICIES_MAX: u16 = 4;
+pub const A_POLICIES_MAX: u16 = 5;
 /// Names of the attributes, from number 1 on.
-pub const A_POLICIES_NAMES: [&str; 4] = ["policy", "begin", "more", "count"];
+pub const A_POLICIES_NAMES: [&str; 5] = ["policy", "begin", "more", "count", "messages"];
 
 /// What is kept on one WAN.
 pub const A_CONFIG_GRANULARITY: u16 = 1;
