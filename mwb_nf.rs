@@ -144,14 +144,14 @@ impl Prerouting for Path {
 
 impl LocalOut for Path {
     fn outgoing(&self, net: &Net, packet: &mut Outgoing<'_>) -> Verdict {
-        let Some((ct, info)) = packet.conntrack() else {
-            return Verdict::Accept;
-        };
         let Some(dst) = packet
             .dst()
             .filter(|dst| dst.is_unicast() && !dst.is_xfrm())
         else {
             return Verdict::Accept;
+        };
+        let Some((ct, info)) = packet.conntrack() else {
+            return self.unknown_outgoing(net, packet, dst.oif());
         };
         let mark = ct.mark() & self.marks.mask();
         if mark == 0 {
@@ -359,9 +359,7 @@ impl Path {
         // What its sender has bound to a WAN stays there; so does what has a source address of one that its
         // route would not give it, and a tunnel without ports, which may be bound to the address of either end.
         // A mark that the route has nothing to do with is that of a packet inside.
-        let owner = netdev::by_addr(net, packet.saddr());
-        let owner = owner.and_then(|ifindex| self.wans.by_ifindex(ifindex));
-        let choice = match (packet.bound(), owner) {
+        let choice = match (packet.bound(), self.sent_from(net, packet)) {
             _ if by_user != 0 && self.marks.id(by_user) == at => Choice::Wan(by_user),
             (Bound::Device, _) => Choice::Wan(self.marks.of(at)),
             (Bound::Address, Some(id)) => Choice::Wan(self.marks.of(id)),
@@ -417,6 +415,32 @@ impl Path {
         };
         self.placed(mark);
         Verdict::Accept
+    }
+
+    /// A packet of the router's own that conntrack makes nothing of: the end of a connection that was flushed, an
+    /// answer to what belongs to none. With the address of another WAN than its route's it would be taken for
+    /// forged, and so would the ARP request that it causes, so that all others wait for that gateway as well.
+    #[cold]
+    fn unknown_outgoing(&self, net: &Net, packet: &mut Outgoing<'_>, oif: u32) -> Verdict {
+        let Some(at) = self.wans.by_ifindex(oif) else {
+            return Verdict::Accept;
+        };
+        let mark = packet.mark();
+        let is_free = mark & self.marks.mask() == 0 && !matches!(packet.bound(), Bound::Device);
+        match self.sent_from(net, packet) {
+            Some(id) if is_free && id != at => {
+                packet.set_mark(mark | self.marks.of(id));
+                let rerouted = packet.reroute(net);
+                rerouted.map_or_else(Verdict::Drop, |_| Verdict::Accept)
+            }
+            _ => Verdict::Accept,
+        }
+    }
+
+    /// The WAN whose address the packet has.
+    fn sent_from(&self, net: &Net, packet: &Outgoing<'_>) -> Option<u8> {
+        let ifindex = netdev::by_addr(net, packet.saddr())?;
+        self.wans.by_ifindex(ifindex)
     }
 
     /// The WAN that a connection goes by without us, if no lookup is needed to tell, and the genid with which that is

@@ -1239,25 +1239,27 @@ static void many(long messages)
 {
 	enum { NAMESPACES = 4 };
 	pid_t pids[NAMESPACES];
+	long next = 0;
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (int i = 0; i < NAMESPACES; i++)
 		pids[i] = namespace(chance(), messages / 4);
 	while (all->sent < messages && all->faults < ENOUGH) {
-		int i = 1 + below(NAMESPACES - 1);
 		pid_t ended;
 
-		usleep(20000 + below(300000));
-		/* The first one stays to its end; the others end in the middle of what they do, or by themselves. */
-		if (one_in(2))
-			kill(-pids[i], SIGKILL);
+		usleep(20000);
 		while ((ended = waitpid(-1, NULL, WNOHANG)) > 0)
-			for (i = 0; i < NAMESPACES; i++)
+			for (int i = 0; i < NAMESPACES; i++)
 				if (pids[i] == ended) {
 					kill(-ended, SIGKILL);
 					pids[i] = namespace(chance(), messages / (i ? 200 : 4));
 					all->left++;
 				}
+		/* The first one stays to its end; the others end in the middle of what they do, or by themselves. */
+		if (all->sent < next)
+			continue;
+		next = all->sent + below(4000);
+		kill(-pids[1 + below(NAMESPACES - 1)], SIGKILL);
 	}
 	for (int i = 0; i < NAMESPACES; i++)
 		kill(-pids[i], SIGKILL);
