@@ -319,11 +319,10 @@ impl Do for PolicyReplace {
             let staged = instance.stage_policy(portid, selector, to, is_strict);
             staged.map_err(|why| explain(attrs, why))
         };
-        let counted = begun.and_then(|()| {
-            instance.count_message(portid, request.u32(uapi::A_POLICIES_MESSAGES))
-        });
-        let staged =
-            counted.and_then(|()| request.nests(uapi::A_POLICIES_POLICY, &attrs::POLICY_ADD, stage));
+        let count = request.u32(uapi::A_POLICIES_MESSAGES);
+        let staged = begun
+            .and_then(|()| instance.count_message(portid, count))
+            .and_then(|()| request.nests(uapi::A_POLICIES_POLICY, &attrs::POLICY_ADD, stage));
         let done = match staged {
             Ok(()) if request.flag(uapi::A_POLICIES_MORE) => Ok(()),
             Ok(()) => instance.commit_policies(portid),
