@@ -319,10 +319,11 @@ impl Do for PolicyReplace {
             let staged = instance.stage_policy(portid, selector, to, is_strict);
             staged.map_err(|why| explain(attrs, why))
         };
+        let staged =
+            begun.and_then(|()| request.nests(uapi::A_POLICIES_POLICY, &attrs::POLICY_ADD, stage));
+        // After its policies, for another thread may send by the same socket: what counts is in the set.
         let count = request.u32(uapi::A_POLICIES_MESSAGES);
-        let staged = begun
-            .and_then(|()| instance.count_message(portid, count))
-            .and_then(|()| request.nests(uapi::A_POLICIES_POLICY, &attrs::POLICY_ADD, stage));
+        let staged = staged.and_then(|()| instance.count_message(portid, count));
         let done = match staged {
             Ok(()) if request.flag(uapi::A_POLICIES_MORE) => Ok(()),
             Ok(()) => instance.commit_policies(portid),

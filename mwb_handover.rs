@@ -55,7 +55,7 @@ impl Path {
     }
 
     /// The device that has this address now. The kernel's tables may still say so of one that had it.
-    fn owner(&self, addr: Ipv4Addr) -> Option<u32> {
+    pub(crate) fn owner(&self, addr: Ipv4Addr) -> Option<u32> {
         let net = self.entries.net();
         netdev::by_addr(net, addr).filter(|ifindex| netdev::has_addr(net, *ifindex, addr))
     }

@@ -151,7 +151,12 @@ impl LocalOut for Path {
             return Verdict::Accept;
         };
         let Some((ct, info)) = packet.conntrack() else {
-            return self.unknown_outgoing(net, packet, dst.oif());
+            let oif = dst.oif();
+            return if packet.is_untracked() {
+                Verdict::Accept
+            } else {
+                self.invalid_outgoing(net, packet, oif)
+            };
         };
         let mark = ct.mark() & self.marks.mask();
         if mark == 0 {
@@ -359,7 +364,7 @@ impl Path {
         // What its sender has bound to a WAN stays there; so does what has a source address of one that its
         // route would not give it, and a tunnel without ports, which may be bound to the address of either end.
         // A mark that the route has nothing to do with is that of a packet inside.
-        let choice = match (packet.bound(), self.sent_from(net, packet)) {
+        let choice = match (packet.bound(), self.sent_from(net, packet, at)) {
             _ if by_user != 0 && self.marks.id(by_user) == at => Choice::Wan(by_user),
             (Bound::Device, _) => Choice::Wan(self.marks.of(at)),
             (Bound::Address, Some(id)) => Choice::Wan(self.marks.of(id)),
@@ -417,19 +422,24 @@ impl Path {
         Verdict::Accept
     }
 
-    /// A packet of the router's own that conntrack makes nothing of: the end of a connection that was flushed, an
+    /// A packet of the router's own that conntrack takes for invalid: the end of a connection that was flushed, an
     /// answer to what belongs to none. With the address of another WAN than its route's it would be taken for
     /// forged, and so would the ARP request that it causes, so that all others wait for that gateway as well.
     #[cold]
-    fn unknown_outgoing(&self, net: &Net, packet: &mut Outgoing<'_>, oif: u32) -> Verdict {
+    fn invalid_outgoing(&self, net: &Net, packet: &mut Outgoing<'_>, oif: u32) -> Verdict {
         let Some(at) = self.wans.by_ifindex(oif) else {
             return Verdict::Accept;
         };
+        // As above: a mark that the route has nothing to do with is that of a packet inside.
         let mark = packet.mark();
-        let is_free = mark & self.marks.mask() == 0 && !matches!(packet.bound(), Bound::Device);
-        match self.sent_from(net, packet) {
-            Some(id) if is_free && id != at => {
-                packet.set_mark(mark | self.marks.of(id));
+        let by_user = mark & self.marks.mask();
+        let is_bound = matches!(packet.bound(), Bound::Device);
+        if is_bound || by_user != 0 && self.marks.id(by_user) == at {
+            return Verdict::Accept;
+        }
+        match self.sent_from(net, packet, at) {
+            Some(id) if id != at => {
+                packet.set_mark(mark & !self.marks.mask() | self.marks.of(id));
                 let rerouted = packet.reroute(net);
                 rerouted.map_or_else(Verdict::Drop, |_| Verdict::Accept)
             }
@@ -437,10 +447,14 @@ impl Path {
         }
     }
 
-    /// The WAN whose address the packet has.
-    fn sent_from(&self, net: &Net, packet: &Outgoing<'_>) -> Option<u8> {
-        let ifindex = netdev::by_addr(net, packet.saddr())?;
-        self.wans.by_ifindex(ifindex)
+    /// The WAN whose address the packet has: `at`, if several have it.
+    fn sent_from(&self, net: &Net, packet: &Outgoing<'_>, at: u8) -> Option<u8> {
+        let addr = packet.saddr();
+        if self.wans.has_addr(net, at, addr) {
+            return Some(at);
+        }
+        self.owner(addr)
+            .and_then(|ifindex| self.wans.by_ifindex(ifindex))
     }
 
     /// The WAN that a connection goes by without us, if no lookup is needed to tell, and the genid with which that is

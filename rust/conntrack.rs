@@ -79,18 +79,24 @@ impl Conn {
     /// `nfct` must be what conntrack left in the `_nfct` of a packet that lives for `'a`.
     #[inline]
     pub(super) unsafe fn from_nfct<'a>(nfct: usize) -> Option<(&'a Self, Info)> {
-        const INFO: usize = 7; // ~NFCT_PTRMASK
-        let info = (nfct & INFO) as u32;
+        let info = (nfct & Self::INFO) as u32;
         // `nf_ct_get()` yields a template as any other conntrack; it belongs to no connection.
         // `ct_general` is the first member of `struct nf_conn`.
         const { assert!(core::mem::offset_of!(bindings::nf_conn, ct_general) == 0) };
-        let ptr = (nfct & !INFO) as *const Self;
-        if ptr.is_null() || info == bindings::ip_conntrack_info_IP_CT_UNTRACKED {
+        let ptr = (nfct & !Self::INFO) as *const Self;
+        if ptr.is_null() || Self::is_untracked(nfct) {
             return None;
         }
         // SAFETY: The packet holds the conntrack.
         let ct = unsafe { &*ptr };
         (ct.status() & bindings::ip_conntrack_status_IPS_TEMPLATE == 0).then_some((ct, Info(info)))
+    }
+
+    const INFO: usize = 7; // ~NFCT_PTRMASK
+
+    /// Whether this `_nfct` is that of a packet that conntrack was told to leave alone.
+    pub(super) fn is_untracked(nfct: usize) -> bool {
+        (nfct & Self::INFO) as u32 == bindings::ip_conntrack_info_IP_CT_UNTRACKED
     }
 
     #[inline]

@@ -77,6 +77,13 @@ impl<'a> Skb<'a> {
         unsafe { Conn::from_nfct(nfct) }
     }
 
+    /// Whether conntrack was told to leave it alone, as NOTRACK and TEE do; else what has no connection is invalid.
+    pub(crate) fn is_untracked(&self) -> bool {
+        // SAFETY: `_nfct` is an `unsigned long`.
+        let nfct = unsafe { *self.member::<usize>(bindings::MWB_OFFSET_SKB_NFCT) };
+        Conn::is_untracked(nfct)
+    }
+
     #[inline]
     pub(crate) fn mark(&self) -> u32 {
         // SAFETY: `mark` is a `__u32`.

@@ -501,8 +501,9 @@ pub const A_POLICIES_BEGIN: u16 = 2;
 pub const A_POLICIES_MORE: u16 = 3;
 /// Number of policies that there are now.
 pub const A_POLICIES_COUNT: u16 = 4;
-/// How many messages this set has had, with this one and those of its groups. The set is given up
-/// when one is missing. For senders that go on before the answer to each has come.
+/// How many messages of this set were taken, with this one and those of staged groups. Of another
+/// number the set is given up with EBADMSG. For senders that go on before each is answered, at
+/// least in the last message.
 pub const A_POLICIES_MESSAGES: u16 = 5;
 /// Least and most that it may be.
 pub const A_POLICIES_COUNT_LIMITS: (u32, u32) = (0, POLICY_MAX);

@@ -1239,7 +1239,7 @@ static void many(long messages)
 {
 	enum { NAMESPACES = 4 };
 	pid_t pids[NAMESPACES];
-	long next = 0;
+	long next = below(4000);
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (int i = 0; i < NAMESPACES; i++)
