@@ -150,13 +150,9 @@ impl LocalOut for Path {
         else {
             return Verdict::Accept;
         };
+        let oif = dst.oif();
         let Some((ct, info)) = packet.conntrack() else {
-            let oif = dst.oif();
-            return if packet.is_untracked() {
-                Verdict::Accept
-            } else {
-                self.invalid_outgoing(net, packet, oif)
-            };
+            return self.invalid_outgoing(net, packet, oif);
         };
         let mark = ct.mark() & self.marks.mask();
         if mark == 0 {
@@ -164,7 +160,7 @@ impl LocalOut for Path {
             if !is_first(packet, ct, info) || ct.is_expected() {
                 return Verdict::Accept;
             }
-            return match self.wans.by_ifindex(dst.oif()) {
+            return match self.wans.by_ifindex(oif) {
                 Some(at) => self.first_outgoing(net, packet, ct, at),
                 None => Verdict::Accept,
             };
@@ -172,7 +168,6 @@ impl LocalOut for Path {
         let given = packet.mark();
         packet.set_mark(given & !self.marks.mask() | mark);
         let id = self.marks.id(mark);
-        let oif = dst.oif();
         if self.wans.is_at(id, oif) || self.wans.by_ifindex(oif).is_none() {
             self.stats.count::<ALONE>();
             return Verdict::Accept;
@@ -425,8 +420,12 @@ impl Path {
     /// A packet of the router's own that conntrack takes for invalid: the end of a connection that was flushed, an
     /// answer to what belongs to none. With the address of another WAN than its route's it would be taken for
     /// forged, and so would the ARP request that it causes, so that all others wait for that gateway as well.
+    /// What was exempted from conntrack on purpose is left alone.
     #[cold]
     fn invalid_outgoing(&self, net: &Net, packet: &mut Outgoing<'_>, oif: u32) -> Verdict {
+        if packet.is_untracked() {
+            return Verdict::Accept;
+        }
         let Some(at) = self.wans.by_ifindex(oif) else {
             return Verdict::Accept;
         };

@@ -70,18 +70,20 @@ impl<'a> Skb<'a> {
     /// carries only a template.
     #[inline]
     pub(crate) fn conntrack(&self) -> Option<(&'a Conn, Info)> {
-        // SAFETY: `_nfct` is an `unsigned long`.
-        let nfct = unsafe { *self.member::<usize>(bindings::MWB_OFFSET_SKB_NFCT) };
         // SAFETY: What conntrack leaves in `_nfct` is NULL or a conntrack that the packet holds, with
         // the relation in its low bits.
-        unsafe { Conn::from_nfct(nfct) }
+        unsafe { Conn::from_nfct(self.nfct()) }
     }
 
     /// Whether conntrack was told to leave it alone, as NOTRACK and TEE do; else what has no connection is invalid.
     pub(crate) fn is_untracked(&self) -> bool {
+        Conn::is_untracked(self.nfct())
+    }
+
+    #[inline]
+    fn nfct(&self) -> usize {
         // SAFETY: `_nfct` is an `unsigned long`.
-        let nfct = unsafe { *self.member::<usize>(bindings::MWB_OFFSET_SKB_NFCT) };
-        Conn::is_untracked(nfct)
+        unsafe { *self.member(bindings::MWB_OFFSET_SKB_NFCT) }
     }
 
     #[inline]
