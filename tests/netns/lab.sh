@@ -26,6 +26,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # An emulated CPU runs programs about 25 times slower than a real one: less traffic, longer deadlines.
 if [ "${MWB_ACCEL:-}" = tcg ]; then slow=1 lines=(4/1 10/2 20/4); else slow='' lines=(20/5 50/10 100/20); fi
+# And so does a kernel that watches itself.
+case ${MWB_ACCEL:-}-${MWB_KERNEL:-} in tcg-*|*-debug) slack=3 ;; *) slack=1 ;; esac
 
 tmp=$(mktemp -d /tmp/mwb-lab.XXXXXX)
 trap lab_exit EXIT
@@ -158,7 +160,7 @@ ended() { local pid status=0; for pid in "$@"; do wait "$pid" || status=$?; done
 
 # wait_for SECONDS COMMAND...: until it succeeds; fails when it does not in time.
 wait_for() {
-	local end=$((SECONDS + $1 * (slow ? 3 : 1)))
+	local end=$((SECONDS + $1 * slack))
 	shift
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || { echo "not within the deadline: $*"; return 1; }
