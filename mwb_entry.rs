@@ -142,11 +142,11 @@ impl Entries {
         cache.kept.store(kept, Relaxed);
     }
 
-    /// Clears the words of all connections.
+    /// Clears the words of all connections. Others may have set labels already, which mostly look otherwise.
     fn erase(&self) {
         conntrack::for_each(&self.net, |ct| {
             for dir in [Dir::Orig, Dir::Reply] {
-                if let Some(word) = ct.word(dir) {
+                if let Some(word) = ct.word(dir).filter(|w| Table::is_word(w.load(Relaxed))) {
                     word.store(0, Relaxed);
                 }
             }

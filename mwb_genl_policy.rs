@@ -323,12 +323,13 @@ impl Do for PolicyReplace {
             begun.and_then(|()| request.nests(uapi::A_POLICIES_POLICY, &attrs::POLICY_ADD, stage));
         // After its policies, for another thread may send by the same socket: what counts is in the set.
         let count = request.u32(uapi::A_POLICIES_MESSAGES);
-        let staged = staged.and_then(|()| instance.count_message(portid, count));
-        let done = match staged {
-            Ok(()) if request.flag(uapi::A_POLICIES_MORE) => Ok(()),
-            Ok(()) => instance.commit_policies(portid),
-            Err(e) => Err(e),
-        };
+        let done = staged.and_then(|()| {
+            if request.flag(uapi::A_POLICIES_MORE) {
+                instance.count_message(portid, count)
+            } else {
+                instance.commit_policies(portid, count)
+            }
+        });
         done.inspect_err(|_| instance.abort_policies(portid))
             .map_err(|e| match e {
                 ECANCELED => request.fail(e, uapi::A_POLICIES_BEGIN, NOT_BEGUN),

@@ -135,6 +135,15 @@ impl Staged {
         staged.is_fresh = true;
         Ok(staged)
     }
+
+    /// Counts a message. EBADMSG if it is not the one that is `expected`.
+    fn count(&mut self, expected: Option<u32>) -> Result {
+        self.messages = self.messages.saturating_add(1);
+        if expected.is_some_and(|n| n != self.messages) {
+            return Err(EBADMSG);
+        }
+        Ok(())
+    }
 }
 
 /// Where a set of policies is gathered.
@@ -475,12 +484,7 @@ impl Instance {
     /// refuses does not come to us. ECANCELED if another set began meanwhile.
     pub(crate) fn count_message(&self, portid: u32, expected: Option<u32>) -> Result {
         let mut staged = self.stage.staged.lock();
-        let staged = Staged::of(&mut staged, portid)?;
-        staged.messages = staged.messages.saturating_add(1);
-        if expected.is_some_and(|n| n != staged.messages) {
-            return Err(EBADMSG);
-        }
-        Ok(())
+        Staged::of(&mut staged, portid)?.count(expected)
     }
 
     /// Adds a policy to the set that this socket has begun. ECANCELED if another one began meanwhile.
@@ -511,13 +515,13 @@ impl Instance {
         staged.take_if(|s| s.portid == portid);
     }
 
-    /// Puts the set that this socket has begun into effect. EEXIST if two of its policies have the same
+    /// Counts its last message, and puts the set that this socket has begun into effect. EEXIST if two of its policies have the same
     /// selector; ESTALE if one leads to what no longer exists, or groups are with it and others have changed.
-    pub(crate) fn commit_policies(&self, portid: u32) -> Result {
+    pub(crate) fn commit_policies(&self, portid: u32, expected: Option<u32>) -> Result {
         let guard = self.router.lock();
         let mut staged = self.stage.staged.lock();
-        let staged = staged.take_if(|s| s.portid == portid);
-        let staged = staged.ok_or(ECANCELED)?;
+        Staged::of(&mut staged, portid)?.count(expected)?;
+        let staged = staged.take().ok_or(ECANCELED)?;
         let present = self.policies.get();
         let groups = if staged.has_groups {
             if staged.has_other_wans || !present.has_groups_of(&staged.old) {

@@ -8,6 +8,7 @@
 
 use crate::rust::{
     conntrack::Flow,
+    hash::Secret,
     lock::BhLock,
     time, //
 };
@@ -98,7 +99,7 @@ const SHARDS: usize = 16;
 pub(crate) struct Pairs {
     shards: KVec<Pin<KBox<BhLock<KVVec<Bucket>>>>>,
     /// Nobody can tell which addresses share a bucket.
-    secret: u64,
+    secret: Secret,
     kept: AtomicU32,
     hits: AtomicU64,
     evictions: AtomicU64,
@@ -116,7 +117,7 @@ impl Pairs {
         }
         Ok(Self {
             shards,
-            secret: u64::from(time::random_u32()) << 32 | u64::from(time::random_u32()) | 1,
+            secret: Secret::new(),
             kept: AtomicU32::new(0),
             hits: AtomicU64::new(0),
             evictions: AtomicU64::new(0),
@@ -124,12 +125,9 @@ impl Pairs {
     }
 
     fn with_bucket<R>(&self, key: Key, f: impl FnOnce(&mut Bucket) -> R) -> Option<R> {
-        let addrs = u64::from(key.saddr) << 32 | u64::from(key.daddr);
-        let mut hash = (addrs ^ self.secret).wrapping_mul(self.secret);
-        hash ^= hash >> 29 ^ u64::from(key.zone);
-        hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let shard = self.shards.get((hash >> 60) as usize % SHARDS)?;
-        shard.with(|buckets| buckets.get_mut((hash >> 32) as usize % BUCKETS).map(f))
+        let hash = self.secret.hash([key.saddr, key.daddr, key.zone.into(), 0]);
+        let shard = self.shards.get((hash >> 28) as usize % SHARDS)?;
+        shard.with(|buckets| buckets.get_mut(hash as usize % BUCKETS).map(f))
     }
 
     // The time is asked for under the lock, so that it does not go backwards for a pair.

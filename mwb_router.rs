@@ -86,8 +86,10 @@ impl Router {
             GFP_KERNEL,
         )?;
         let sync = Sync::new(net, path.clone())?;
+        // From here on there may be passes, also when what follows fails.
+        let written = Written::by(sync.clone());
         let work = Work::new(sync.clone())?;
-        let listener = Listener::new(sync.clone(), work)?;
+        let listener = Listener::new(sync, work)?;
         let sampler = Work::new(wans)?;
         let tend = Work::new(path.clone())?;
         let priority = netfilter::PRI_AFTER_NAT_DST;
@@ -101,7 +103,7 @@ impl Router {
         Ok(Self {
             _watcher: watcher,
             listener,
-            written: Written::by(sync),
+            written,
             _hooks: hooks,
             _tend: tend,
             sampler,

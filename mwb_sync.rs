@@ -102,6 +102,9 @@ const GRACE_MS: u32 = 2000;
 /// When a pass found all in order: should a message be lost, nothing is wrong for longer than this.
 const REPEAT_MS: u32 = 30_000;
 
+/// Connected routes of main that the table of each WAN has a copy of. Others are found in main.
+const MAX_CONNECTED: usize = 1024;
+
 /// Datagrams that one unread answer can consist of.
 const MAX_LEFT: u32 = 10_000;
 
@@ -230,13 +233,15 @@ impl Client {
         Ok(all)
     }
 
-    /// The connected routes of main.
+    /// The connected routes of main, no more than `MAX_CONNECTED` of them.
     fn connected(&mut self) -> Result<KVVec<Route>> {
         let mut all = KVVec::new();
         for protocol in mwb_rtnl::CONNECTED {
             let dumped = self.dump(mwb_rtnl::dump_connected(protocol)?, |kind, body| {
                 if let Some(route) = mwb_rtnl::parse_connected(kind, body) {
-                    all.push(route, GFP_KERNEL_ACCOUNT)?;
+                    if all.len() < MAX_CONNECTED {
+                        all.push(route, GFP_KERNEL_ACCOUNT)?;
+                    }
                 }
                 Ok(())
             });
@@ -634,6 +639,10 @@ impl Sync {
             is_short: false,
         };
         for (op, object) in mwb_route::difference(actual, desired) {
+            // Who ends the namespace waits for this.
+            if !self.net.is_alive() {
+                return Err(ENODEV);
+            }
             let outcome = client.request(object.request(op)?);
             match (outcome, op, object) {
                 (Ok(()), ..) => _ = self.changes.fetch_add(1, Relaxed),

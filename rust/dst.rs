@@ -13,6 +13,7 @@ pub(crate) use super::slot::{
 };
 use super::{
     bindings,
+    hash::Secret,
     lock::BhOff,
     netns::Net,
     skb::{
@@ -110,6 +111,8 @@ impl<'a> Dst<'a> {
 
 type Slot = slot::Slot<Opaque<bindings::callback_head>>;
 
+const _: () = assert!(size_of::<Slot>() == 64);
+
 impl Routes for Net {
     type Head = Opaque<bindings::callback_head>;
 
@@ -154,6 +157,8 @@ unsafe extern "C" fn vacate(head: *mut bindings::callback_head) {
 #[pin_data(PinnedDrop)]
 pub(crate) struct Table {
     slots: KVVec<Slot>,
+    /// The number of a slot goes where others read it, and must say nothing of the address of a route.
+    secret: Secret,
     #[pin]
     writers: SpinLock<()>,
 }
@@ -177,6 +182,7 @@ impl Table {
                 }
                 slots
             },
+            secret: Secret::new(),
             writers <- kernel::new_spinlock!(()),
         })
     }
@@ -203,7 +209,7 @@ impl Table {
             return None;
         }
         let rt = dst.rt.as_ptr() as usize;
-        let first = Self::bucket(rt, key);
+        let first = self.bucket(rt, key);
         let bucket = self.slots.get(first..first.checked_add(Self::WAYS)?)?;
         let tenant = Tenant {
             rt,
@@ -239,14 +245,17 @@ impl Table {
         u64::from(tag) << 32 | (first | way) as u64
     }
 
+    /// Whether this could have been given by `insert`.
+    pub(crate) fn is_word(word: u64) -> bool {
+        word >> 32 != 0 && (word as u32 as usize) < Self::SLOTS
+    }
+
     /// The number of the first slot of the bucket.
-    fn bucket(rt: usize, key: Key) -> usize {
-        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut hash = (rt as u64 >> 6).wrapping_mul(GOLDEN);
-        for part in [key.iif, key.mark, u32::from(key.dscp)] {
-            hash = (hash.rotate_left(23) ^ u64::from(part)).wrapping_mul(GOLDEN);
-        }
-        (hash >> 32) as usize % Self::SLOTS / Self::WAYS * Self::WAYS
+    fn bucket(&self, rt: usize, key: Key) -> usize {
+        // What is left of the address tells routes apart: they are cache lines, of 256 GB.
+        let rt = (rt >> 6) as u32;
+        let hash = self.secret.hash([rt, key.iif, key.mark, key.dscp.into()]);
+        hash as usize % Self::SLOTS / Self::WAYS * Self::WAYS
     }
 }
 

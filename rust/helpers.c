@@ -683,6 +683,7 @@ void mwb_helper_bh_enable(void)
 int mwb_helper_rtnl_open(struct net *net, u32 groups, struct socket **res)
 {
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = groups };
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	struct socket *sock;
 	int one = 1, err;
 
@@ -690,6 +691,9 @@ int mwb_helper_rtnl_open(struct net *net, u32 groups, struct socket **res)
 	if (err)
 		return err;
 	err = kernel_bind(sock, (struct sockaddr_unsized *)&addr, sizeof(addr));
+	/* Nobody but the kernel may send to it: what arrives here is believed. */
+	if (!err)
+		err = kernel_connect(sock, (struct sockaddr_unsized *)&kernel, sizeof(kernel), 0);
 	/* Without it a dump takes no filter and walks every route there is. */
 	if (!err)
 		err = sock->ops->setsockopt(sock, SOL_NETLINK, NETLINK_GET_STRICT_CHK,

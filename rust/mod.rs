@@ -17,6 +17,7 @@ pub(crate) mod counters;
 pub(crate) mod dst;
 pub(crate) mod fib;
 pub(crate) mod genetlink;
+pub(crate) mod hash;
 pub(crate) mod lock;
 pub(crate) mod netdev;
 pub(crate) mod netfilter;
