@@ -14,9 +14,12 @@ pub(crate) struct Secret(bindings::hsiphash_key_t);
 
 impl Secret {
     pub(crate) fn new() -> Self {
-        let word = || u64::from(time::random_u32()) << 32 | u64::from(time::random_u32());
+        let word = || {
+            let word = u64::from(time::random_u32()) << 32 | u64::from(time::random_u32());
+            word as usize
+        };
         Self(bindings::hsiphash_key_t {
-            key: [word(), word()].map(|word| word as _),
+            key: [word(), word()],
         })
     }
 
