@@ -697,13 +697,14 @@ impl Hear for Sync {
             let is_of_wan = ifindex.is_some_and(|i| self.path.wans.by_ifindex(i).is_some());
             // What comes in bursts, and passes that take long, leave the processor to others.
             let last_ms = self.last_ms.load(Relaxed);
-            let since_ns = time::monotonic_ns().saturating_sub(self.ended_ns.load(Relaxed));
-            let delay_ms = if !is_of_wan {
-                last_ms.saturating_mul(4).clamp(SETTLE_MS, SETTLE_MAX_MS)
-            } else if since_ns < u64::from(SETTLE_MS) * 1_000_000 {
-                last_ms.clamp(SETTLE_MS, SETTLE_MAX_MS)
+            let delay_ms = if is_of_wan {
+                // No more than half of all time goes into passes.
+                let since_ns = time::monotonic_ns().saturating_sub(self.ended_ns.load(Relaxed));
+                let since_ms = u32::try_from(since_ns / 1_000_000).unwrap_or(u32::MAX);
+                let rest_ms = last_ms.saturating_add(1).clamp(SETTLE_MS, SETTLE_MAX_MS);
+                rest_ms.saturating_sub(since_ms)
             } else {
-                0
+                last_ms.saturating_mul(4).clamp(SETTLE_MS, SETTLE_MAX_MS)
             };
             due = Some(due.map_or(delay_ms, |due: u32| due.min(delay_ms)));
         }
