@@ -85,10 +85,21 @@ class Netns:
 
         return call
 
+    def has_devices(self):
+        lines = self.read("/proc/thread-self/net/pktgen/kpktgend_0").splitlines()
+        return any(line.split()[1:] for line in lines if line.startswith(("Running:", "Stopped:")))
+
     def streams(self, streams):
         """What to send: per device, what pktgen is told. Several on one device are dev@1, dev@2 ..."""
         self.devs = [dev for dev, _ in streams]
-        self.inside(self.control("kpktgend_0", "rem_device_all"))
+        # pktgen's thread may do that after the write is over, and would take what is added meanwhile as well.
+        if self.has_devices():
+            self.inside(self.control("kpktgend_0", "rem_device_all"))
+        end = time.monotonic() + 60
+        while self.has_devices():
+            if time.monotonic() > end:
+                raise SystemExit(f"{self.name}: pktgen keeps its devices")
+            time.sleep(0.01)
         self.inside(self.control("kpktgend_0", *(f"add_device {dev}" for dev in self.devs)))
         # Of several without a delay, the second would wait until the first is done.
         delay = int(len(streams) > 1)
