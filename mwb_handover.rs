@@ -252,8 +252,9 @@ impl Watch for Path {
 
     /// There is nothing to wait for: masquerade ends them, too.
     fn address_lost(&self, dev: &Device, addr: Ipv4Addr) {
-        // When the device goes, its index may be forgotten already.
-        let Some(id) = self.wans.by_device(dev) else {
+        // It may be configured by another name of the device. When that goes, its index may be forgotten already.
+        let by_ifindex = self.wans.by_ifindex(dev.ifindex());
+        let Some(id) = by_ifindex.or_else(|| self.wans.by_device(dev)) else {
             return;
         };
         if !dev.has_ipv4_address() {

@@ -515,13 +515,15 @@ impl Instance {
         staged.take_if(|s| s.portid == portid);
     }
 
-    /// Counts its last message, and puts the set that this socket has begun into effect. EEXIST if two of its policies have the same
-    /// selector; ESTALE if one leads to what no longer exists, or groups are with it and others have changed.
+    /// Counts the last message of the set that this socket has begun, and puts the set into effect. EEXIST if two
+    /// of its policies have the same selector; ESTALE if one leads to what no longer exists, or groups are with it
+    /// and others have changed.
     pub(crate) fn commit_policies(&self, portid: u32, expected: Option<u32>) -> Result {
         let guard = self.router.lock();
         let mut staged = self.stage.staged.lock();
-        Staged::of(&mut staged, portid)?.count(expected)?;
-        let staged = staged.take().ok_or(ECANCELED)?;
+        let staged = staged.take_if(|s| s.portid == portid);
+        let mut staged = staged.ok_or(ECANCELED)?;
+        staged.count(expected)?;
         let present = self.policies.get();
         let groups = if staged.has_groups {
             if staged.has_other_wans || !present.has_groups_of(&staged.old) {

@@ -435,7 +435,8 @@ impl Sync {
                 .client
                 .ours()
                 .and_then(|actual| self.apply(&mut desk.client, &actual, &[]));
-            if cleared.is_ok() {
+            // What is in a namespace that ends goes with it.
+            if cleared.is_ok() || !self.net.is_alive() {
                 return;
             }
         }

@@ -701,11 +701,10 @@ impl Wans {
 
     // Configuration.
 
-    /// The WAN that is configured for this device, whichever of its names it is configured by.
+    /// The WAN that is configured for a device of this name.
     pub(crate) fn by_device(&self, dev: &Device) -> Option<u8> {
         let settings = self.settings.lock();
-        let is_its = |w: &&Setting| dev.has_name(&w.dev) || dev.ifindex() == w.ifindex;
-        let wan = settings.wans.iter().find(is_its);
+        let wan = settings.wans.iter().find(|w| dev.has_name(&w.dev));
         wan.map(|w| w.id)
     }
 
