@@ -368,6 +368,15 @@ impl Sync {
         outcome
     }
 
+    /// How long the next pass still has to wait, for no more than half of all time to go into them.
+    fn rest_ms(&self) -> u32 {
+        let since_ns = time::monotonic_ns().saturating_sub(self.ended_ns.load(Relaxed));
+        let since_ms = u32::try_from(since_ns / 1_000_000).unwrap_or(u32::MAX);
+        let last_ms = self.last_ms.load(Relaxed);
+        let rest_ms = last_ms.saturating_add(1).clamp(SETTLE_MS, SETTLE_MAX_MS);
+        rest_ms.saturating_sub(since_ms)
+    }
+
     /// How long after a pass that found all in order the next one is due.
     pub(crate) fn repeat_ms(&self) -> u32 {
         if self.is_waiting.load(Relaxed) {
@@ -699,11 +708,7 @@ impl Hear for Sync {
             // What comes in bursts, and passes that take long, leave the processor to others.
             let last_ms = self.last_ms.load(Relaxed);
             let delay_ms = if is_of_wan {
-                // No more than half of all time goes into passes.
-                let since_ns = time::monotonic_ns().saturating_sub(self.ended_ns.load(Relaxed));
-                let since_ms = u32::try_from(since_ns / 1_000_000).unwrap_or(u32::MAX);
-                let rest_ms = last_ms.saturating_add(1).clamp(SETTLE_MS, SETTLE_MAX_MS);
-                rest_ms.saturating_sub(since_ms)
+                self.rest_ms()
             } else {
                 last_ms.saturating_mul(4).clamp(SETTLE_MS, SETTLE_MAX_MS)
             };
@@ -821,6 +826,11 @@ impl Drop for Written {
 impl Task for Sync {
     /// Whatever it was that it runs for, it looks at everything anew.
     fn run(&self) -> Option<u32> {
+        // What happened while the last pass was under way did not know when it would end.
+        let rest_ms = self.rest_ms();
+        if rest_ms > 0 {
+            return Some(rest_ms);
+        }
         self.is_stale.store(true, Release);
         // After a loss the first one says so, and the second one that there is nothing.
         for _ in 0..2 {
