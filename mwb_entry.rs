@@ -40,7 +40,7 @@ use core::sync::atomic::{
 };
 use kernel::prelude::*;
 
-/// A dst that no packet took for this long is let go, in seconds.
+/// A dst that no packet took, and no connection was given, for this long is let go, in seconds.
 const IDLE_S: u32 = 60;
 
 /// The dsts of an instance's connections.

@@ -368,7 +368,7 @@ impl Sync {
         outcome
     }
 
-    /// How long the next pass still has to wait, for no more than half of all time to go into them.
+    /// How long the next pass still has to wait, a second at most, for no more than half of all time to go into them.
     fn rest_ms(&self) -> u32 {
         let since_ns = time::monotonic_ns().saturating_sub(self.ended_ns.load(Relaxed));
         let since_ms = u32::try_from(since_ns / 1_000_000).unwrap_or(u32::MAX);

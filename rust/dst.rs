@@ -217,7 +217,7 @@ impl Table {
             is_local: dst.is_local(),
         };
         // Nearly always another connection has brought it here.
-        if let Some((tag, way)) = slot::find(bucket, tenant) {
+        if let Some((tag, way)) = slot::find::<Net>(bucket, tenant) {
             return Some(Self::word(tag, first, way));
         }
         // Keeping it is worth no wait.

@@ -153,14 +153,20 @@ impl<H> Slot<H> {
         if !give(self.rt()) {
             return Found::Miss;
         }
-        let now = R::jiffies() / TICK;
-        if self.used.load(Relaxed) != now {
-            self.used.store(now, Relaxed);
-        }
+        self.touch::<R>();
         if self.is_local.get() {
             Found::Local
         } else {
             Found::Hit
+        }
+    }
+
+    /// It is used now.
+    #[inline]
+    fn touch<R: Routes<Head = H>>(&self) {
+        let now = R::jiffies() / TICK;
+        if self.used.load(Relaxed) != now {
+            self.used.store(now, Relaxed);
         }
     }
 
@@ -207,10 +213,15 @@ impl<H> Slot<H> {
     }
 }
 
-/// Looks for what holds a tenant already. Under RCU, or locked. Returns its tag and its place in the bucket.
-pub(crate) fn find<H>(bucket: &[Slot<H>], tenant: Tenant) -> Option<(u32, usize)> {
+/// Looks for what holds a tenant already. Under RCU, or locked. Returns its tag and its place in the bucket. That is a
+/// use: many connections may have its word before the first of them sends a second packet.
+pub(crate) fn find<R: Routes>(bucket: &[Slot<R::Head>], tenant: Tenant) -> Option<(u32, usize)> {
     let mut ways = bucket.iter().enumerate();
-    ways.find_map(|(way, slot)| Some((slot.tag_of(tenant)?, way)))
+    ways.find_map(|(way, slot)| {
+        let tag = slot.tag_of(tenant)?;
+        slot.touch::<R>();
+        Some((tag, way))
+    })
 }
 
 /// Gives a tenant one of the slots of a bucket, which must be locked, if there is room at the moment; `hold` takes
@@ -222,7 +233,7 @@ pub(crate) fn insert<R: Routes>(
     hold: impl FnOnce() -> bool,
     tag: impl FnOnce() -> u32,
 ) -> Option<(u32, usize)> {
-    if let Some(found) = find(bucket, tenant) {
+    if let Some(found) = find::<R>(bucket, tenant) {
         return Some(found);
     }
     let now = R::jiffies() / TICK;

@@ -107,7 +107,7 @@ impl World {
             is_local: key.iif == 0,
         };
         let word = |(tag, way): (u32, usize)| u64::from(tag) << 32 | way as u64;
-        if let Some(found) = slot::find(&self.slots, tenant) {
+        if let Some(found) = slot::find::<World>(&self.slots, tenant) {
             return Some(word(found));
         }
         let _writers = self.lock.try_lock().ok()?;
