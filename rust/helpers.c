@@ -164,6 +164,16 @@ bool mwb_helper_dst_hold_safe(struct dst_entry *dst)
 	return dst_hold_safe(dst);
 }
 
+/* Without it nobody sets the member. */
+static bool mwb_has_tclassid(const struct rtable *rt)
+{
+#ifdef CONFIG_IP_ROUTE_CLASSID
+	return rt->dst.tclassid;
+#else
+	return false;
+#endif
+}
+
 /*
  * A route that many packets may share: unicast, or local without a tclassid (local ones with one are
  * on no list of the kernel's that releases their device), and neither an error, a redirect to be
@@ -172,7 +182,7 @@ bool mwb_helper_dst_hold_safe(struct dst_entry *dst)
 bool mwb_helper_rtable_is_plain(const struct rtable *rt, const struct sk_buff *skb)
 {
 	return (rt->rt_type == RTN_UNICAST ||
-		(rt->rt_type == RTN_LOCAL && !rt->dst.tclassid)) &&
+		(rt->rt_type == RTN_LOCAL && !mwb_has_tclassid(rt))) &&
 	       !rt->dst.error && rt->dst.obsolete == DST_OBSOLETE_FORCE_CHK &&
 	       list_empty(&rt->dst.rt_uncached) && !(IPCB(skb)->flags & MWB_IPSKB_LOOKUP);
 }
