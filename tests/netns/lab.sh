@@ -190,9 +190,10 @@ is() {
 
 # -- traffic ---------------------------------------------------------------------------------------
 
-# start_servers: HTTP on every server address. GET /blob is as long as one asks for with a range; PUT
-# /put/NAME is taken, and kept no longer than the next of that name. A line of $tmp/access.log per
-# request: source address and port as the server sees them, URI, status, bytes out, bytes in.
+# start_servers: HTTP on every server address. GET /blob is as long as one asks for with a range, and with
+# ?rate=BYTES so slow; of what curl limits, a buffer may take the rest at once, and conntrack sees the end. PUT
+# /put/NAME is taken, and kept no longer than the next of that name. A line of $tmp/access.log per request:
+# source address and port as the server sees them, URI, status, bytes out, bytes in.
 start_servers() {
 	local dir=$tmp/${lab}www
 	mkdir -p "$dir/put"
@@ -206,7 +207,7 @@ start_servers() {
 			client_body_temp_path $dir/body; proxy_temp_path $dir/t; fastcgi_temp_path $dir/t;
 			uwsgi_temp_path $dir/t; scgi_temp_path $dir/t;
 			client_max_body_size 0; keepalive_timeout 0; sendfile on; reset_timedout_connection on;
-			server { listen 80; root $dir; location /put/ { dav_methods PUT; } }
+			server { listen 80; root $dir; limit_rate \$arg_rate; location /put/ { dav_methods PUT; } }
 		}
 	END
 	nsenter --net="/run/netns/${lab}inet" nginx -e "$dir/error.log" -c "$dir/nginx.conf" &
