@@ -11,6 +11,9 @@ use loom::sync::atomic::{fence, AtomicBool, AtomicU64, AtomicUsize, Ordering::*}
 use loom::sync::{Arc, Mutex};
 use std::cell::{Cell, RefCell};
 
+/// Jiffies.
+const TICK: u32 = 256;
+
 pub fn key(iif: u32) -> Key {
     Key {
         iif,
@@ -65,8 +68,8 @@ impl Routes for World {
 
     fn jiffies() -> u32 {
         // A tick goes by between any two looks at the clock.
-        thread_local!(static NOW: Cell<u32> = const { Cell::new(1 << 8) });
-        NOW.replace(NOW.get() + (1 << 8))
+        thread_local!(static NOW: Cell<u32> = const { Cell::new(1 << 16) });
+        NOW.replace(NOW.get().wrapping_add(TICK))
     }
 }
 
@@ -175,10 +178,22 @@ impl World {
         self.rcu.call(Callback::Put(rt));
     }
 
-    /// `Table::expire`
+    /// `Table::expire`, of what is obsolete only.
     pub fn expire(&self) -> u32 {
+        self.expire_idle(u32::MAX / TICK)
+    }
+
+    /// The same, and of what was not used for so many ticks.
+    pub fn expire_idle(&self, ticks: u32) -> u32 {
         let _writers = self.lock.lock().unwrap();
-        slot::expire(self, &self.slots, u32::MAX)
+        slot::expire(self, &self.slots, ticks * TICK)
+    }
+
+    /// So many ticks go by.
+    pub fn wait(&self, ticks: u32) {
+        for _ in 0..ticks {
+            Self::jiffies();
+        }
     }
 
     /// Runs one callback whose time has come, if there is one.
