@@ -14,8 +14,8 @@
  * - Who has an address of the Internet sends to that of a line through this line, or else from 203.0.113.0/24: the
  *   reply leaves by the line that the packet has come in through, or, if the address was forged in the LAN or by
  *   the router itself, by main's default route.
- * - A label is copied only from connections whose far end is on no line's own subnet: there, main's connected
- *   route has the last word, whatever the mark.
+ * - A label is copied only from connections with no end on a line's own subnet, but for the router's address: there,
+ *   main's connected route has the last word, whatever the mark.
  * - The WAN's part of a mark is written over only where the connection is masqueraded: then NAT ends those that
  *   leave by another line.
  */
@@ -939,6 +939,11 @@ static uint32_t address(const struct nlattr *tuple, uint16_t type)
 	return a ? get32(DATA(a)) : 0;
 }
 
+static bool is_on_link(uint32_t addr)
+{
+	return addr >> 16 == IP(0, 0, 100, 64) && (addr & 0xff) != 2;
+}
+
 static void take(const struct nlmsghdr *n, uint32_t at)
 {
 	const void *attrs = NLMSG_DATA(n) + sizeof(struct nfgenmsg);
@@ -963,7 +968,7 @@ static void take(const struct nlmsghdr *n, uint32_t at)
 	src = address(orig, CTA_IP_V4_SRC);
 	dst = address(orig, CTA_IP_V4_DST);
 	c->is_masqueraded = src >> 24 == 10 && address(reply, CTA_IP_V4_DST) >> 16 == IP(0, 0, 100, 64);
-	c->is_on_link = (src >> 24 == 10 ? dst : src) >> 16 == IP(0, 0, 100, 64);
+	c->is_on_link = is_on_link(src) || is_on_link(dst);
 }
 
 /* The connections that there are, or a sample of them. */
