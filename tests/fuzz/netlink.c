@@ -597,8 +597,8 @@ static void look(const struct set *set, const uint8_t *list, const uint8_t *p, s
 				fault("%s: %s has %zu bytes", set->name, a->name, size);
 			else if (value < a->min || value > a->max)
 				fault("%s: %s is out of range: %llu", set->name, a->name, (unsigned long long)value);
-			/* Any time could be an address of a User-Mode kernel. */
-			if (a->kind == U64 && is_secret(value) && !(low && strstr(a->name, "-ns")))
+			/* Any time, and any rate that a flipped bit has made, could be an address of a User-Mode kernel. */
+			if (a->kind == U64 && is_secret(value) && !(low && (strstr(a->name, "-ns") || strstr(a->name, "-bps"))))
 				fault("%s: %s looks like an address: %llx", set->name, a->name, (unsigned long long)value);
 			break;
 		case STRING:
