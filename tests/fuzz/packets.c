@@ -963,6 +963,8 @@ static void take(const struct nlmsghdr *n, uint32_t at)
 	c->tuple_len = NLA_ALIGN(orig->nla_len);
 	memcpy(c->tuple, orig, c->tuple_len);
 	c->has_labels = labels && labels->nla_len == NLA_HDRLEN + 16;
+	/* Not those of who was here before. */
+	memset(c->labels, 0, 16);
 	if (c->has_labels)
 		memcpy(c->labels, DATA(labels), 16);
 	src = address(orig, CTA_IP_V4_SRC);
