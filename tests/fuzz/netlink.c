@@ -551,6 +551,15 @@ static bool is_secret(uint64_t value)
 	return value >= 0xffff800000000000 || (value >= low && value < high);
 }
 
+/*
+ * What could be an address of a User-Mode kernel: any time, and a capacity that somebody wrote, which a flipped bit
+ * takes there past harmless().
+ */
+static bool is_arbitrary(const char *name)
+{
+	return strstr(name, "-ns") || strstr(name, "-capacity-bps") || strstr(name, "-given-bps") || strstr(name, "-reckoned-bps");
+}
+
 /* What the debug kernels fill memory with that has no owner, or a new one (slub_debug, tests/vm/uml). */
 static bool is_poison(const uint8_t *p, size_t len)
 {
@@ -597,8 +606,7 @@ static void look(const struct set *set, const uint8_t *list, const uint8_t *p, s
 				fault("%s: %s has %zu bytes", set->name, a->name, size);
 			else if (value < a->min || value > a->max)
 				fault("%s: %s is out of range: %llu", set->name, a->name, (unsigned long long)value);
-			/* Any time, and any rate that a flipped bit has made, could be an address of a User-Mode kernel. */
-			if (a->kind == U64 && is_secret(value) && !(low && (strstr(a->name, "-ns") || strstr(a->name, "-bps"))))
+			if (a->kind == U64 && is_secret(value) && !(low && is_arbitrary(a->name)))
 				fault("%s: %s looks like an address: %llx", set->name, a->name, (unsigned long long)value);
 			break;
 		case STRING:
