@@ -35,6 +35,9 @@ use core::{
 };
 use kernel::prelude::*;
 
+/// How often those that end are gone through, for the sake of those that came meanwhile.
+const MAX_ROUNDS: u32 = 4;
+
 /// What becomes of a connection.
 enum Fate {
     Stays,
@@ -70,8 +73,8 @@ impl Path {
     fn wan_of(&self, ct: &Conn, flow: &Flow) -> u8 {
         match self.marks.id(ct.mark()) {
             0 if is_translated(flow) => {
-                let owner = self.owner(flow.answered);
-                owner.and_then(|i| self.wans.by_ifindex(i)).unwrap_or(0)
+                let ifindex = ct.masqueraded_on().or_else(|| self.owner(flow.answered));
+                ifindex.and_then(|i| self.wans.by_ifindex(i)).unwrap_or(0)
             }
             id => id,
         }
@@ -111,11 +114,15 @@ impl Path {
                 }
             }
         });
-        while is_any.replace(false) {
-            // Resets are sent when nothing is locked any more. Without memory for them nobody is told.
+        for round in 1..=MAX_ROUNDS {
+            if !is_any.replace(false) {
+                break;
+            }
+            // Resets are sent when nothing is locked any more. Without memory for them nobody is told, nor in the
+            // last round: somebody may open connections faster than they end.
             let room = to_tell.replace(0);
             let resets = RefCell::new(KVVec::<Reset>::new());
-            let tells = resets.borrow_mut().reserve(room, GFP_KERNEL).is_ok();
+            let tells = round < MAX_ROUNDS && resets.borrow_mut().reserve(room, GFP_KERNEL).is_ok();
             conntrack::retain(net, |ct| {
                 if !matches!(fate(ct), Fate::Ends) {
                     return true;
@@ -140,15 +147,22 @@ impl Path {
     }
 
     /// A WAN came up. Connections that have one of its addresses go on by it: they may be older than it, or
-    /// than the module.
+    /// than the module. But not those of a WAN that has the same address, and its routes.
     pub(crate) fn adopt(&self, id: u8) {
-        let is_own = |addr| self.wans.has_addr(self.entries.net(), id, addr);
-        conntrack::for_each(self.entries.net(), |ct| {
+        let net = self.entries.net();
+        conntrack::for_each(net, |ct| {
             let flow = ct.flow();
-            if is_own(flow.called) || is_own(flow.answered) {
-                ct.update_mark(|old| {
-                    let is_other = self.marks.id(old) != id;
-                    is_other.then(|| old & !self.marks.mask() | self.marks.of(id))
+            let has_one = |id| {
+                [flow.called, flow.answered]
+                    .iter()
+                    .any(|addr| self.wans.has_addr(net, id, *addr))
+            };
+            let is_elsewhere = |old| self.wans.is_routed(old) && has_one(old);
+            if has_one(id) && ct.masqueraded_on().is_none_or(|i| self.wans.is_at(id, i)) {
+                ct.update_mark(|mark| {
+                    let old = self.marks.id(mark);
+                    (old != id && !is_elsewhere(old))
+                        .then(|| mark & !self.marks.mask() | self.marks.of(id))
                 });
             }
         });
@@ -170,7 +184,7 @@ impl Path {
 
     /// `is_held` says which of those that are translated wait.
     fn leave(&self, ids: &Ids, is_held: impl Fn(&Conn) -> bool) {
-        let strict = self.chooser.strict();
+        let (net, strict) = (self.entries.net(), self.chooser.strict());
         self.decide(|ct| {
             let flow = ct.flow();
             let id = self.wan_of(ct, &flow);
@@ -178,10 +192,9 @@ impl Path {
                 return Fate::Stays;
             }
             if is_translated(&flow) {
-                match self
-                    .owner(flow.answered)
-                    .filter(|i| !self.wans.is_at(id, *i))
-                {
+                // What another device has now; not what another one has as well.
+                let has_moved = !self.wans.has_addr(net, id, flow.answered);
+                match self.owner(flow.answered).filter(|_| has_moved) {
                     None if is_held(ct) => return Fate::Stays,
                     None => return Fate::Ends,
                     Some(owner) => {
@@ -262,7 +275,8 @@ impl Watch for Path {
         }
         self.decide(|ct| {
             let flow = ct.flow();
-            let is_of_wan = [0, id].contains(&self.marks.id(ct.mark()));
+            let is_of_wan = [0, id].contains(&self.marks.id(ct.mark()))
+                && ct.masqueraded_on().is_none_or(|i| i == dev.ifindex());
             if is_of_wan && is_translated(&flow) && flow.answered == addr {
                 Fate::Ends
             } else {

@@ -292,8 +292,8 @@ impl Set {
     }
 
     pub(crate) fn copy_groups(&self) -> Result<KVec<Option<Group>>> {
-        let mut groups = KVec::with_capacity(self.groups.len(), GFP_KERNEL)?;
-        groups.extend_from_slice(&self.groups, GFP_KERNEL)?;
+        let mut groups = KVec::with_capacity(self.groups.len(), GFP_KERNEL_ACCOUNT)?;
+        groups.extend_from_slice(&self.groups, GFP_KERNEL_ACCOUNT)?;
         Ok(groups)
     }
 
@@ -361,7 +361,7 @@ impl Set {
                         first: place,
                         range: i..next,
                     },
-                    GFP_KERNEL,
+                    GFP_KERNEL_ACCOUNT,
                 )?,
             }
         }
@@ -373,8 +373,8 @@ impl Set {
 
     /// The same policies with other groups; nothing has to be put in order again.
     pub(crate) fn with_groups(&self, groups: KVec<Option<Group>>) -> Result<Self> {
-        let mut lens = KVec::with_capacity(self.lens.len(), GFP_KERNEL)?;
-        lens.extend_from_slice(&self.lens, GFP_KERNEL)?;
+        let mut lens = KVec::with_capacity(self.lens.len(), GFP_KERNEL_ACCOUNT)?;
+        lens.extend_from_slice(&self.lens, GFP_KERNEL_ACCOUNT)?;
         let mut index = KVVec::with_capacity(self.index.len(), GFP_KERNEL_ACCOUNT)?;
         index.extend_from_slice(&self.index, GFP_KERNEL_ACCOUNT)?;
         Ok(Self {
@@ -512,7 +512,7 @@ pub(crate) fn set_group(groups: &mut KVec<Option<Group>>, new: Group) -> Result 
     }
     match groups.get_mut(place) {
         Some(group) => *group = Some(new),
-        None => groups.push(Some(new), GFP_KERNEL)?,
+        None => groups.push(Some(new), GFP_KERNEL_ACCOUNT)?,
     }
     Ok(())
 }

@@ -580,7 +580,8 @@ impl Sync {
             let is_other = old.is_alive() && new.ifindex != setting.ifindex;
             let goes = new.status.is_less_than(old);
             let state = match when {
-                When::AtOnce if is_other => {
+                // It may have got the name in this very pass.
+                When::AtOnce | When::Before if is_other => {
                     new.with(uapi::WAN_STATE_DOWN, uapi::WAN_REASON_NO_DEVICE)
                 }
                 When::AtOnce | When::Before if !goes => continue,

@@ -31,7 +31,7 @@ impl<const N: usize> Counters<N> {
     #[inline]
     pub(crate) fn count<const I: usize>(&self) {
         const { assert!(I < N) };
-        #[cfg(all(CONFIG_X86_64, CONFIG_SMP))]
+        #[cfg(all(CONFIG_X86_64, CONFIG_SMP, not(CONFIG_UML)))]
         // SAFETY: The counter exists, by the type invariant and the assertion; GS leads to those of this CPU.
         unsafe {
             kernel::asm!("incq %gs:{at}({counters})"; counters = in(reg) self.0.as_ptr(), at = const I * size_of::<u64>())
@@ -41,7 +41,7 @@ impl<const N: usize> Counters<N> {
         unsafe {
             kernel::asm!("incq {at}({counters})"; counters = in(reg) self.0.as_ptr(), at = const I * size_of::<u64>())
         };
-        #[cfg(not(CONFIG_X86_64))]
+        #[cfg(any(not(CONFIG_X86_64), all(CONFIG_UML, CONFIG_SMP)))]
         // SAFETY: As above.
         unsafe {
             bindings::mwb_helper_count(self.0.as_ptr(), I)

@@ -2,6 +2,7 @@
 /*
  * One function per inline function or macro of the kernel that Rust cannot call. No policy here.
  */
+#include <linux/cred.h>
 #include <linux/etherdevice.h>
 #include <linux/if_arp.h>
 #include <linux/inetdevice.h>
@@ -11,6 +12,7 @@
 #include <linux/netfilter.h>
 #include <linux/netlink.h>
 #include <linux/percpu.h>
+#include <linux/random.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
@@ -695,12 +697,16 @@ int mwb_helper_rtnl_open(struct net *net, u32 groups, struct socket **res)
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	struct socket *sock;
-	int one = 1, err;
+	int tries = 16, one = 1, err;
 
 	err = sock_create_kern(net, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, &sock);
 	if (err)
 		return err;
-	err = kernel_bind(sock, (struct sockaddr_unsized *)&addr, sizeof(addr));
+	/* Not the number of the process that asks for this, which may want it for itself. */
+	do {
+		addr.nl_pid = S32_MIN + get_random_u32_below(-4096 - S32_MIN);
+		err = kernel_bind(sock, (struct sockaddr_unsized *)&addr, sizeof(addr));
+	} while (err == -EADDRINUSE && --tries);
 	/* Nobody but the kernel may send to it: what arrives here is believed. */
 	if (!err)
 		err = kernel_connect(sock, (struct sockaddr_unsized *)&kernel, sizeof(kernel), 0);
@@ -723,7 +729,12 @@ int mwb_helper_rtnl_send(struct socket *sock, void *buf, size_t len)
 	struct msghdr msg = { .msg_name = &addr, .msg_namelen = sizeof(addr) };
 	struct kvec vec = { .iov_base = buf, .iov_len = len };
 
-	return kernel_sendmsg(sock, &msg, &vec, 1, len);
+	int sent = 0;
+
+	/* Who asks for a change has shown that he may; who removes the module need not have CAP_NET_ADMIN. */
+	scoped_with_kernel_creds()
+		sent = kernel_sendmsg(sock, &msg, &vec, 1, len);
+	return sent;
 }
 
 int mwb_helper_rtnl_recv(struct socket *sock, void *buf, size_t len)

@@ -209,7 +209,13 @@ impl<H> Slot<H> {
     /// In ticks.
     fn age(&self, now: u32) -> u32 {
         // As wide as `now`, which is a part of the jiffies.
-        now.wrapping_sub(self.used.load(Relaxed)) & (u32::MAX / TICK)
+        let age = now.wrapping_sub(self.used.load(Relaxed)) & (u32::MAX / TICK);
+        // It may have been used after `now`.
+        if age > u32::MAX / TICK / 2 {
+            0
+        } else {
+            age
+        }
     }
 }
 

@@ -89,6 +89,18 @@ fn idle() {
     });
 }
 
+/// A packet takes a route just when it is asked how long nobody did: less than no time.
+fn in_use() {
+    model(|| {
+        let world = World::new(1, 1, &[7]);
+        assert!(world.keep(1, key(1)).is_some());
+        let other = world.clone();
+        let packet = move || assert_eq!(other.packet(1, key(1)), Hit);
+        world.meanwhile.set(Some(Box::new(packet)));
+        assert_eq!(world.expire_idle(5), 1);
+    });
+}
+
 /// A connection publishes its route, while its packets come.
 fn publish() {
     model(|| {
@@ -253,8 +265,9 @@ fn withdraw() {
     SEEN.has(&[NEW, NONE]);
 }
 
-const TESTS: [(&str, fn()); 8] = [
+const TESTS: [(&str, fn()); 9] = [
     ("a route that nobody uses goes", idle),
+    ("a route in use stays", in_use),
     ("a route is published", publish),
     ("a route is published twice", share),
     ("a slot is used again", reuse),

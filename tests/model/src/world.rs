@@ -50,12 +50,17 @@ pub struct World {
     tags: RefCell<Vec<u32>>,
     /// Packets that got the route of another connection.
     pub strays: RefCell<usize>,
+    /// What happens when somebody asks the next time whether a route is valid.
+    pub meanwhile: Cell<Option<Box<dyn FnOnce()>>>,
 }
 
 impl Routes for World {
     type Head = Head;
 
     fn is_valid(&self, rt: Held<'_>) -> bool {
+        if let Some(happens) = self.meanwhile.take() {
+            happens();
+        }
         let route = &self.routes[rt.addr() - 1];
         used(route);
         !route.is_obsolete.load(Relaxed)
@@ -92,6 +97,7 @@ impl World {
             word: AtomicU64::new(0),
             tags: tags.to_vec().into(),
             strays: RefCell::default(),
+            meanwhile: Cell::default(),
             rcu,
         })
     }
