@@ -152,13 +152,13 @@ impl Path {
         let net = self.entries.net();
         conntrack::for_each(net, |ct| {
             let flow = ct.flow();
-            let has_one = |id| {
-                [flow.called, flow.answered]
-                    .iter()
-                    .any(|addr| self.wans.has_addr(net, id, *addr))
-            };
-            let is_elsewhere = |old| self.wans.is_routed(old) && has_one(old);
-            if has_one(id) && ct.masqueraded_on().is_none_or(|i| self.wans.is_at(id, i)) {
+            let is_called = |id| self.wans.has_addr(net, id, flow.called);
+            let is_answered = |id| self.wans.has_addr(net, id, flow.answered);
+            let is_elsewhere =
+                |old| self.wans.is_routed(old) && (is_called(old) || is_answered(old));
+            // Masquerade ends what leaves by another device than before.
+            let can_leave = || ct.masqueraded_on().is_none_or(|i| self.wans.is_at(id, i));
+            if is_called(id) || is_answered(id) && can_leave() {
                 ct.update_mark(|mark| {
                     let old = self.marks.id(mark);
                     (old != id && !is_elsewhere(old))
