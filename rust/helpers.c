@@ -728,7 +728,6 @@ int mwb_helper_rtnl_send(struct socket *sock, void *buf, size_t len)
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK };
 	struct msghdr msg = { .msg_name = &addr, .msg_namelen = sizeof(addr) };
 	struct kvec vec = { .iov_base = buf, .iov_len = len };
-
 	int sent = 0;
 
 	/* Who asks for a change has shown that he may; who removes the module need not have CAP_NET_ADMIN. */
