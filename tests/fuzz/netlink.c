@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/genetlink.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
@@ -65,10 +66,14 @@ struct op {
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
 #define OPS ((int)ARRAY_SIZE(ops))
 
+/* The ways in which an attribute is not as it should be, see odd(). */
+#define ODD 14
+
 /* What all processes share. */
 static struct shared {
 	long sent, faults, left, interrupted, parts, events, compared;
 	long ok[OPS], refused[OPS];
+	long odd[ARRAY_SIZE(sets)][64][ODD];	/* by set, attribute, and what is wrong with it */
 	uint64_t hash;
 } *all;
 
@@ -298,9 +303,10 @@ static void odd(const struct set *set, int n, int depth)
 	const struct set *inner;
 	const char *s = ANY(strings);
 	size_t at = used, len;
-	int i, deep;
+	int i, deep, way = below(ODD);
 
-	switch (below(14)) {
+	__atomic_add_fetch(&all->odd[set - sets][n][way], 1, __ATOMIC_RELAXED);
+	switch (way) {
 	case 0:
 		bytes(n, below(24));
 		return;
@@ -560,10 +566,10 @@ static bool is_arbitrary(const char *name)
 	return strstr(name, "-ns") || strstr(name, "-capacity-bps") || strstr(name, "-given-bps") || strstr(name, "-reckoned-bps");
 }
 
-/* What the debug kernels fill memory with that has no owner, or a new one (slub_debug, tests/vm/uml). */
+/* What the debug kernels fill memory with that has no owner, or a new one (slub_debug and page_poison, tests/vm/uml). */
 static bool is_poison(const uint8_t *p, size_t len)
 {
-	return memmem(p, len, "kkkk", 4) || memmem(p, len, "ZZZZ", 4);
+	return memmem(p, len, "kkkk", 4) || memmem(p, len, "ZZZZ", 4) || memmem(p, len, "\xaa\xaa\xaa\xaa", 4);
 }
 
 /* Attributes that the module tells: of a list, of the right type, in range, and nothing beside their payload. */
@@ -1263,15 +1269,19 @@ static void many(long messages)
 		pids[i] = namespace(chance(), messages / 4);
 	while (all->sent < messages && all->faults < ENOUGH) {
 		pid_t ended;
+		int status;
 
 		usleep(20000);
-		while ((ended = waitpid(-1, NULL, WNOHANG)) > 0)
+		while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+			if (WIFSIGNALED(status) ? WTERMSIG(status) != SIGKILL : WEXITSTATUS(status))
+				fault("a process ended with the status %x", status);
 			for (int i = 0; i < NAMESPACES; i++)
 				if (pids[i] == ended) {
 					kill(-ended, SIGKILL);
 					pids[i] = namespace(chance(), messages / (i ? 200 : 4));
 					all->left++;
 				}
+		}
 		/* The first one stays to its end; the others end in the middle of what they do, or by themselves. */
 		if (all->sent < next)
 			continue;
@@ -1284,10 +1294,23 @@ static void many(long messages)
 		;
 }
 
+/* How often each attribute of a list was wrong in each way, at least. */
+static void least_odd(int set, const uint8_t *list, bool is_long, long *least)
+{
+	for (; *list; list++)
+		for (int way = 0; way < ODD; way++) {
+			long times = all->odd[set][*list][way];
+
+			*least = times < *least ? times : *least;
+			if (is_long && !times)
+				fault("%s: %s was never wrong in way %d", sets[set].name, sets[set].attrs[*list].name, way);
+		}
+}
+
 int main(int argc, char **argv)
 {
 	bool is_one = argc == 4 && !strcmp(argv[1], "one");
-	long messages = argc == 4 ? atol(argv[3]) : 0;
+	long messages = argc == 4 ? atol(argv[3]) : 0, least = LONG_MAX;
 	FILE *info = fopen("/proc/cpuinfo", "re");
 	uint64_t first;
 	char line[256];
@@ -1317,6 +1340,11 @@ int main(int argc, char **argv)
 		if (messages >= 30000 && (!all->ok[i] || !all->refused[i]))
 			fault("%s was never granted, or never refused", ops[i].name);
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
+		least_odd(i, sets[i].request, messages >= 30000, &least);
+	for (int i = 1; i < OPS; i++)
+		least_odd(ops[i].set, ops[i].request, messages >= 30000, &least);
+	printf("# each attribute of a request was wrong in each of %d ways, %ld times at least\n", ODD, least);
 	printf("# %ld messages, seed %llu, hash %016llx: %ld objects told, %ld notices, %ld dumps overtaken, %ld comparisons",
 	       all->sent, (unsigned long long)first, (unsigned long long)all->hash, all->parts, all->events,
 	       all->interrupted, all->compared);

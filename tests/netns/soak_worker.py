@@ -55,6 +55,16 @@ for _name in ("wan_add", "group_set", "config_set", "explain", "dump", "begin", 
     LEGAL[_name] = LEGAL.get(_name, set()) | {"ENOENT"}
 
 
+# Which of its arguments says more about what an action does.
+SORTS = {"break": 1, "repair": 1, "mayfly": 0, "labels": 0, "dump": 1, "begin": 1, "read": 1, "kernel": 1,
+         "insmod": 0}
+
+
+def kind(what, args):
+    """What actions are counted as."""
+    return f"{what} {args[SORTS[what]]}" if what in SORTS else what
+
+
 class Board:
     """What coordinator and workers know of each other at any time."""
 
@@ -145,7 +155,7 @@ class Worker:
                 # Whoever stays keeps it.
                 enter(SHELF)
             board.set(n, None)
-            self.counts[f"{what} {outcome}"] += 1
+            self.counts[f"{kind(what, args)} {outcome}"] += 1
             print(f"{start:.3f} {time.monotonic() - start:.3f} {outcome} {line}", file=log)
 
     @staticmethod
