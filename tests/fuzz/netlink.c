@@ -502,6 +502,8 @@ struct want {
 	uint32_t seq;
 	int cmd, answers, objects;
 	bool is_ours, is_nobodys, is_dump, must_answer;
+	uint8_t bytes[64];	/* how it begins */
+	size_t len;
 };
 
 struct sock {
@@ -527,6 +529,8 @@ static void expect(struct sock *s, const uint8_t *p, size_t len, bool is_nobodys
 		must(s->count < (int)ARRAY_SIZE(s->want), "too many messages");
 		s->count++;
 		*w = (struct want){ .seq = h->nlmsg_seq, .is_nobodys = is_nobodys, .must_answer = h->nlmsg_flags & NLM_F_ACK };
+		w->len = h->nlmsg_len < sizeof(w->bytes) ? h->nlmsg_len : sizeof(w->bytes);
+		memcpy(w->bytes, h, w->len);
 		if (is_request && h->nlmsg_type == family && h->nlmsg_len >= NLMSG_LENGTH(GENL_HDRLEN)) {
 			w->is_dump = (h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
 			if (g->cmd < OPS && (w->is_dump ? ops[g->cmd].is_dump : ops[g->cmd].is_do)) {
@@ -788,6 +792,8 @@ static void drain(struct sock *s)
 	for (int i = 0; i < s->count; i++) {
 		struct want *w = &s->want[i];
 
+		shown = w->bytes;
+		shown_len = w->len;
 		if (!w->answers && w->must_answer)
 			fault("no answer to number %u, a %s of %s", w->seq, w->is_dump ? "dump" : "request",
 			      ops[w->cmd].name ?: "something else");
@@ -795,6 +801,7 @@ static void drain(struct sock *s)
 		if (!w->answers && ops[w->cmd].is_admin)
 			last_changes++;
 	}
+	shown_len = 0;
 	s->count = 0;
 }
 
