@@ -19,9 +19,13 @@ GHOSTS = ("ghost1", "ghost2")
 GROUPS = ("all", "some", "one")
 
 
+# So few that what is to be removed is often there.
+PREFS = range(500, 506)
+
+
 def policy(rng):
     """A policy of not too many different ones."""
-    out = {"pref": rng.randrange(500, 540)}
+    out = {"pref": rng.choice(PREFS)}
     if rng.random() < 0.5:
         out |= {"src": bytes([10, 0, 0, rng.randrange(11, 19)]), "src_len": 32}
     if rng.random() < 0.5:
@@ -86,7 +90,7 @@ class Configurer(Worker):
         return [policy(rng)]
 
     def plan_policy_del(self, rng):
-        return [policy(rng) if rng.random() < 0.7 else {"pref": rng.randrange(500, 540)}]
+        return [policy(rng) if rng.random() < 0.3 else {"pref": rng.choice(PREFS)}]
 
     def plan_policies(self, rng):
         count = rng.choice((0, 3, 20, 200, 1000))
