@@ -416,6 +416,9 @@ static void set_of(const struct set *set, const uint8_t *list, bool is_sane, int
 		odd(set, 1 + below(set->count), depth);
 }
 
+/* What no attribute has where a message that lies about its length leaves another one behind. */
+#define NUMBERS 0x50000000
+
 /* Of what is sent by chance, and of what depends on the state as well: the former shall be the same again. */
 static uint32_t sequences[2];
 static bool by_chance;
@@ -427,7 +430,7 @@ static struct nlmsghdr *head(int type, int flags)
 	must(h, "no room for a message");
 	h->nlmsg_type = type;
 	h->nlmsg_flags = flags;
-	h->nlmsg_seq = ++sequences[by_chance] << 1 | by_chance;
+	h->nlmsg_seq = NUMBERS | ++sequences[by_chance] << 1 | by_chance;
 	return h;
 }
 
@@ -784,20 +787,6 @@ static bool receive(struct sock *s, int most, void (*f)(struct sock *, const str
 	return count == most;
 }
 
-/*
- * Whether there are fewer answers to this number than must be. What a message that lies about its length leaves behind
- * has any number, another one's as well; whose answer it is then does not show.
- */
-static bool is_missed(const struct sock *s, uint32_t seq)
-{
-	int missing = 0;
-
-	for (int i = 0; i < s->count; i++)
-		if (s->want[i].seq == seq)
-			missing += s->want[i].must_answer - s->want[i].answers;
-	return missing > 0;
-}
-
 /* Reads all that there is. The kernel answers while one sends and reads, so nothing follows later. */
 static void drain(struct sock *s)
 {
@@ -808,9 +797,10 @@ static void drain(struct sock *s)
 
 		shown = w->bytes;
 		shown_len = w->len;
-		if (!w->answers && w->must_answer && is_missed(s, w->seq))
-			fault("no answer to number %u, a %s of %s", w->seq, w->is_dump ? "dump" : "request",
-			      ops[w->cmd].name ?: "something else");
+		if (!w->answers && w->must_answer)
+			fault("no answer to number %x of %d, a %s of %s; then %zd, %m", w->seq, s->count,
+			      w->is_dump ? "dump" : "request", ops[w->cmd].name ?: "something else",
+			      recv(s->fd, in[0], PART, MSG_DONTWAIT));
 		/* One that asked for no answer gets none when it is granted. */
 		if (!w->answers && ops[w->cmd].is_admin)
 			last_changes++;
@@ -1279,23 +1269,28 @@ static pid_t namespace(uint64_t start, long messages)
 	_exit(0);
 }
 
+static void judge_end(int status)
+{
+	if (WIFSIGNALED(status) ? WTERMSIG(status) != SIGKILL : WEXITSTATUS(status))
+		fault("a process ended with the status %x", status);
+}
+
 static void many(long messages)
 {
 	enum { NAMESPACES = 4 };
 	pid_t pids[NAMESPACES];
 	long next = below(4000);
+	int status;
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (int i = 0; i < NAMESPACES; i++)
 		pids[i] = namespace(chance(), messages / 4);
 	while (all->sent < messages && all->faults < ENOUGH) {
 		pid_t ended;
-		int status;
 
 		usleep(20000);
 		while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
-			if (WIFSIGNALED(status) ? WTERMSIG(status) != SIGKILL : WEXITSTATUS(status))
-				fault("a process ended with the status %x", status);
+			judge_end(status);
 			for (int i = 0; i < NAMESPACES; i++)
 				if (pids[i] == ended) {
 					kill(-ended, SIGKILL);
@@ -1311,8 +1306,8 @@ static void many(long messages)
 	}
 	for (int i = 0; i < NAMESPACES; i++)
 		kill(-pids[i], SIGKILL);
-	while (wait(NULL) > 0)
-		;
+	while (wait(&status) > 0)
+		judge_end(status);
 }
 
 /* How often each attribute of a list was wrong in each way, at least. */
@@ -1324,7 +1319,7 @@ static void least_odd(int set, const uint8_t *list, bool is_long, long *least)
 
 			*least = times < *least ? times : *least;
 			if (is_long && !times)
-				fault("%s: %s was never wrong in way %d", sets[set].name, sets[set].attrs[*list].name, way);
+				fault("%s: %s was never made wrong in way %d", sets[set].name, sets[set].attrs[*list].name, way);
 		}
 }
 
@@ -1365,7 +1360,7 @@ int main(int argc, char **argv)
 		least_odd(i, sets[i].request, messages >= 30000, &least);
 	for (int i = 1; i < OPS; i++)
 		least_odd(ops[i].set, ops[i].request, messages >= 30000, &least);
-	printf("# each attribute of a request was wrong in each of %d ways, %ld times at least\n", ODD, least);
+	printf("# each attribute of a request was made wrong in each of %d ways, %ld times at least\n", ODD, least);
 	printf("# %ld messages, seed %llu, hash %016llx: %ld objects told, %ld notices, %ld dumps overtaken, %ld comparisons",
 	       all->sent, (unsigned long long)first, (unsigned long long)all->hash, all->parts, all->events,
 	       all->interrupted, all->compared);

@@ -3,6 +3,7 @@
 
 import ctypes
 import errno
+import itertools
 import os
 import random
 import socket
@@ -334,12 +335,12 @@ def look(ns):
 
 class Module(Worker):
     def plan(self, rng):
-        while True:
+        for has_labels in itertools.cycle((True, False, True, True)):
             # The slower the machine, the longer it takes to configure everything again.
             yield self.pace(rng, PATIENCE / 8)
             yield "rmmod",
             yield self.pace(rng, 0.1)
-            yield "insmod", rng.random() < 0.75
+            yield "insmod", has_labels
             for ns in rng.sample(routers(), len(LABS)):
                 for n in rng.sample(WANS, len(WANS)):
                     yield "wan_add", ns, n
