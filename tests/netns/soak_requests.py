@@ -338,27 +338,24 @@ class Module(Worker):
         for has_labels in itertools.cycle((True, False, True, True)):
             # The slower the machine, the longer it takes to configure everything again.
             yield self.pace(rng, PATIENCE / 8)
-            yield "rmmod",
-            yield self.pace(rng, 0.1)
-            yield "insmod", has_labels
+            yield "reload", has_labels, round(rng.expovariate(10), 4)
             for ns in rng.sample(routers(), len(LABS)):
                 for n in rng.sample(WANS, len(WANS)):
                     yield "wan_add", ns, n
 
-    def do_rmmod(self):
+    def do_reload(self, has_labels, gap):
         for ns in routers():
             self.seen.update(look(ns))
-        for _ in range(20):
+        for left in reversed(range(20)):
             try:
-                return rmmod()
+                rmmod()
+                break
             except OSError as e:
                 # A dump holds it.
-                if e.errno != errno.EAGAIN:
+                if e.errno != errno.EAGAIN or not left:
                     raise
             time.sleep(0.02)
-        rmmod()
-
-    def do_insmod(self, has_labels):
+        time.sleep(gap)
         insmod("" if has_labels else "labels=0")
 
     def do_wan_add(self, ns, n):

@@ -41,8 +41,7 @@ LEGAL = {
     "explain": {"ENODEV", "ENETUNREACH"},
     # The kernel's, of a module that is about to go.
     "dump": {"EPROTONOSUPPORT"},
-    "rmmod": {"EAGAIN", "ENOENT"},
-    "insmod": {"EEXIST"},
+    "reload": {"EAGAIN"},
     # A connection of the dump has gone since, or has no labels.
     "scribble": {"ENOENT", "ENOSPC", "EOPNOTSUPP"},
     "break": NO_WAY,
@@ -57,7 +56,7 @@ for _name in ("wan_add", "group_set", "config_set", "explain", "dump", "begin", 
 
 # Which of its arguments says more about what an action does.
 SORTS = {"break": 1, "repair": 1, "mayfly": 0, "labels": 0, "dump": 1, "begin": 1, "read": 1, "kernel": 1,
-         "insmod": 0}
+         "reload": 0}
 
 
 def kind(what, args):
