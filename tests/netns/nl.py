@@ -4,10 +4,14 @@ numbers of its contract."""
 
 import ctypes
 import errno
+import fcntl
+import mmap
 import os
 import re
 import socket
 import struct
+import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NETLINK_ROUTE, NETLINK_NETFILTER, NETLINK_GENERIC = 0, 12, 16
@@ -132,6 +136,46 @@ class Netlink:
         raise OSError(errno.EAGAIN, "a dump is changed under all the time")
 
 
+class Held:
+    """RTNL is held for as long as this lasts: the answer of an ioctl is to be written to memory that is not there
+    before (userfaultfd). Its device is in a namespace of the caller's choice."""
+
+    def __init__(self, ns):
+        enter(ns)
+        self.tun = os.open("/dev/net/tun", os.O_RDWR)
+        fcntl.ioctl(self.tun, 0x400454CA, struct.pack("=16sH22x", b"held%d", 1))  # TUNSETIFF, IFF_TUN
+        self.memory = mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.at = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+        self.faults = call(libc.syscall, 323, os.O_CLOEXEC)  # userfaultfd
+        fcntl.ioctl(self.faults, 0xC018AA3F, struct.pack("=QQQ", 0xAA, 0, 0))  # UFFDIO_API
+        # UFFDIO_REGISTER, UFFDIO_REGISTER_MODE_MISSING
+        fcntl.ioctl(self.faults, 0xC020AA00, struct.pack("=QQQQ", self.at, mmap.PAGESIZE, 1, 0))
+        # TUNGETIFF
+        asked = ctypes.c_int(self.tun), ctypes.c_ulong(0x800454D2), ctypes.c_void_p(self.at)
+        self.thread = threading.Thread(target=libc.ioctl, args=asked)
+
+    def __enter__(self):
+        self.thread.start()
+        os.read(self.faults, 32)
+
+    def __exit__(self, *_):
+        fcntl.ioctl(self.faults, 0xC020AA04, struct.pack("=QQQQ", self.at, mmap.PAGESIZE, 0, 0))  # UFFDIO_ZEROPAGE
+        self.thread.join()
+        os.close(self.faults)
+        os.close(self.tun)
+
+
+def asleep(thread):
+    """Waits until a thread of ours waits for a lock of the kernel."""
+    end = time.monotonic() + Netlink.patience
+    while True:
+        with open(f"/proc/self/task/{thread.native_id}/stat") as file:
+            if file.read().rpartition(")")[2].split()[0] == "D":
+                return
+        assert thread.is_alive() and time.monotonic() < end, "it does not wait"
+        time.sleep(0.001)
+
+
 class Route(Netlink):
     """rtnetlink."""
 
@@ -146,6 +190,17 @@ class Route(Netlink):
 
     def rename(self, dev, name):
         self.link(dev, None, attr(3, name))
+
+    def rename_all(self, *names):
+        """Names for devices by their indices, one right after the other."""
+        message = b""
+        for index, name in names:
+            body = struct.pack("=BxHiII", 0, 0, index, 0, 0) + attr(3, name)
+            message += struct.pack("=IHHII", 16 + len(body), 16, 1 | ACK, self.seq, 0) + body
+        self.s.send(message)
+        for _ in names:
+            if error := -struct.unpack_from("=i", self.s.recv(4096), 16)[0]:
+                raise OSError(error, os.strerror(error))
 
     def move(self, dev, ns, name=None):
         with open(f"/run/netns/{ns}") as file:
@@ -204,6 +259,11 @@ class Mwb(Netlink):
                     raise
                 self.family = None
 
+    def notify(self, op, attrs):
+        """Sends a request that only its failure is answered to, beside one that is under way."""
+        body = struct.pack("=BBH", number[f"MWB_CMD_{op}"], 1, 0) + attrs
+        self.s.send(struct.pack("=IHHII", 16 + len(body), self.family, 1, 0, 0) + body)
+
     def begin(self, op):
         """Begins a dump, whose answer nobody reads to its end."""
         self.find()
@@ -232,6 +292,12 @@ def attrs(_kind, **values):
                 one = b""
             out += attr(number[f"MWB_A_{_kind}_{name.upper()}"], one)
     return out
+
+
+def policies(first, last, **flags):
+    """A part of a set of policies: those of these preferences, which lead to main."""
+    parts = (attrs("POLICY", pref=pref, to="main") for pref in range(first, last + 1))
+    return attrs("POLICIES", **flags) + b"".join(attr(number["MWB_A_POLICIES_POLICY"] | 0x8000, part) for part in parts)
 
 
 def named(kind, body):
