@@ -17,54 +17,47 @@ macro_rules! asm {
     ($text:expr; $($operands:tt)*) => { core::arch::asm!($text, $($operands)*, options(att_syntax)) };
 }
 
-/// How far from their address the counters of this CPU are; with one CPU there, elsewhere not.
-const OFFSET: usize = if cfg!(CONFIG_SMP) { 4096 } else { 0 };
-const MEMORY: usize = OFFSET / 8 + 8;
-
-mod bindings {
-    use super::{MEMORY, OFFSET};
-
-    pub(crate) unsafe fn mwb_helper_alloc_counters(_: usize) -> *mut u64 {
-        Box::into_raw(Box::new([0u64; MEMORY])).cast()
-    }
-
-    pub(crate) unsafe fn mwb_helper_free_counters(at: *mut u64) {
-        // SAFETY: Made above.
-        drop(unsafe { Box::from_raw(at.cast::<[u64; MEMORY]>()) });
-    }
-
-    pub(crate) unsafe fn mwb_helper_count(at: *mut u64, i: usize) {
-        // SAFETY: In the memory made above.
-        unsafe { *at.byte_add(OFFSET).add(i) += 1 };
-    }
-
-    pub(crate) unsafe fn mwb_helper_counter_sum(at: *mut u64, i: usize) -> u64 {
-        // SAFETY: As above.
-        let all = unsafe { &*at.cast::<[u64; MEMORY]>() };
-        let here = all[OFFSET / 8 + i];
-        assert_eq!(
-            all.iter().sum::<u64>(),
-            all[OFFSET / 8..].iter().sum(),
-            "elsewhere"
-        );
-        here
-    }
-}
-
+#[allow(dead_code, unused_unsafe)]
 #[path = "../../rust/counters.rs"]
 mod counters;
 
+/// What the kernel's C functions do, with memory that is there all the time.
+#[allow(dead_code)]
+mod bindings {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    static MEMORY: [AtomicU64; 16] = [const { AtomicU64::new(0) }; 16];
+    /// Where those of this CPU are. GS leads to where they are on a kernel that has several; in a process, as User-Mode
+    /// Linux is one, to the beginning of all memory.
+    const HERE: usize = if cfg!(CONFIG_SMP) && !cfg!(all(CONFIG_X86_64, not(CONFIG_UML))) {
+        8
+    } else {
+        0
+    };
+
+    pub(crate) fn mwb_helper_alloc_counters(_: usize) -> *mut u64 {
+        MEMORY[0].as_ptr()
+    }
+
+    pub(crate) fn mwb_helper_free_counters(_: *mut u64) {}
+
+    pub(crate) fn mwb_helper_count(_: *mut u64, i: usize) {
+        MEMORY[HERE + i].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn mwb_helper_counter_sum(_: *mut u64, i: usize) -> u64 {
+        let elsewhere = (0..MEMORY.len()).filter(|at| !(HERE..HERE + 3).contains(at));
+        assert_eq!(
+            elsewhere.map(|at| MEMORY[at].load(Relaxed)).sum::<u64>(),
+            0,
+            "elsewhere"
+        );
+        MEMORY[HERE + i].load(Relaxed)
+    }
+}
+
 #[test]
 fn each_counter_of_this_cpu_and_no_other() {
-    // User-Mode Linux is a process, whose GS leads nowhere.
-    #[cfg(all(CONFIG_X86_64, CONFIG_SMP, not(CONFIG_UML)))]
-    // SAFETY: arch_prctl(ARCH_SET_GS); nothing else of this process uses it.
-    unsafe {
-        let done: usize;
-        core::arch::asm!("syscall", inlateout("rax") 158usize => done, in("rdi") 0x1001, in("rsi") OFFSET,
-            out("rcx") _, out("r11") _);
-        assert_eq!(done, 0);
-    }
     let counters = counters::Counters::<3>::new().unwrap();
     for _ in 0..5 {
         counters.count::<1>();
