@@ -52,7 +52,12 @@ class Configurer(Worker):
             yield self.pace(rng, 0.03)
             ns = rng.choice((*routers(), *routers(), SHELF, f"{rng.choice(MAYFLIES)}router"))
             what = rng.choices(list(self.KINDS), self.KINDS.values())[0]
-            yield what, ns, *getattr(self, f"plan_{what}")(rng)
+            args = getattr(self, f"plan_{what}")(rng)
+            yield what, ns, *args
+            # Where all takes long, what somebody else is to remove is seldom there.
+            undo = {"group_set": "group_del", "policy_add": "policy_del"}.get(what)
+            if undo and rng.random() < 0.3:
+                yield undo, ns, args[0]
 
     def plan_wan_add(self, rng):
         if rng.random() < 0.15:
