@@ -206,6 +206,8 @@ impl Case {
             daddr: self.flow.daddr,
             iif: self.iif.as_ref().map_or(LOOPBACK, |dev| dev.ifindex),
             mark,
+            protocol: self.flow.protocol,
+            dport: self.flow.dport,
             dscp: self.dscp,
         }
     }
@@ -231,28 +233,34 @@ impl Path {
             _ => None,
         };
         let is_any_routed = self.wans.candidates().any(|c| self.wans.is_routed(c.id));
-        let Some(at) = at else {
-            // What comes in through a WAN is answered through it.
-            let from = case.iif.as_ref().map(|dev| dev.ifindex);
-            let from = from.and_then(|ifindex| self.wans.by_ifindex(ifindex));
-            return match (from, case.led) {
-                (Some(id), _) => Verdict::by_route(id),
-                (None, Led::Nowhere) if is_any_routed => Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
-                // The default routes have gone with the WANs.
-                (None, Led::Nowhere) if config.is_unreachable_without_wan() => {
-                    Verdict::new(OUTCOME_UNREACHABLE, WHY_NONE)
+        let from = case.iif.as_ref().map(|dev| dev.ifindex);
+        let from = from.and_then(|ifindex| self.wans.by_ifindex(ifindex));
+        match (at, from, case.led) {
+            (Some(at), ..) if case.iif.is_none() => {
+                // What has the address of a WAN stays there.
+                let owner = netdev::by_addr(net, case.flow.saddr);
+                let owner = owner.and_then(|ifindex| self.wans.by_ifindex(ifindex));
+                let owner = owner.filter(|_| !self.wans.has_addr(net, at, case.flow.saddr));
+                if let Some(id) = owner {
+                    return Verdict::by_route(id);
                 }
-                (None, Led::Nowhere) => Verdict::new(OUTCOME_LAST_RESORT, WHY_NONE),
-                (None, _) => Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
-            };
-        };
-        if case.iif.is_none() {
-            // What has the address of a WAN stays there.
-            let owner = netdev::by_addr(net, case.flow.saddr);
-            let owner = owner.and_then(|ifindex| self.wans.by_ifindex(ifindex));
-            if let Some(id) = owner.filter(|id| *id != at) {
-                return Verdict::by_route(id);
             }
+            (Some(_), ..) => {}
+            (None, None, Led::Nowhere) if is_any_routed => {
+                return Verdict::new(OUTCOME_OTHER, WHY_ROUTE)
+            }
+            // The default routes have gone with the WANs.
+            (None, None, Led::Nowhere) if config.is_unreachable_without_wan() => {
+                return Verdict::new(OUTCOME_UNREACHABLE, WHY_NONE)
+            }
+            (None, None, Led::Nowhere) => return Verdict::new(OUTCOME_LAST_RESORT, WHY_NONE),
+            (None, Some(_), Led::Nowhere) => return Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
+            // What comes in through a WAN is answered through it.
+            (None, Some(id), _) => return Verdict::by_route(id),
+            // Somebody else's default route, while no WAN can be used.
+            (None, None, Led::Out(_))
+                if !self.wans.is_any_usable(net) && case.probe(0).is_by_spare_default(net) => {}
+            (None, None, _) => return Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
         }
         let iif = case
             .iif

@@ -119,6 +119,9 @@ fn device<'a>(request: &'a Request<'_>) -> Result<Option<&'a CStr>> {
     Ok(Some(dev))
 }
 
+const RULES_CHANGE: &CStr =
+    c"others change rules or routes all the time: nobody knows which numbers they use";
+
 fn same_device(request: &Request<'_>) -> Error {
     request.fail(EBUSY, uapi::A_WAN_DEV, c"another WAN has this device")
 }
@@ -148,10 +151,11 @@ impl Do for WanAdd {
             EALREADY => request.fail(e, A_WAN_ID, c"another WAN has this id"),
             EBUSY => same_device(request),
             ENOSPC => {
-                let why = c"the mark mask has no room for one more id, nor for one that high";
+                let why = c"there are 250 WANs, or the mark mask has no room for one more id, nor for one that high";
                 request.fail(e, A_WAN_ID, why)
             }
             EOPNOTSUPP => request.fail(e, A_WAN_NAME, c"connection tracking is not available"),
+            EAGAIN => request.fail(e, A_WAN_NAME, RULES_CHANGE),
             e => e,
         })
     }
@@ -363,6 +367,7 @@ impl Do for ConfigSet {
                 let why = c"the exit is above the threshold";
                 request.fail(EINVAL, A_CONFIG_EXIT_PERCENT, why)
             }
+            EAGAIN => request.fail(e, number, RULES_CHANGE),
             e => e,
         })
     }

@@ -21,7 +21,10 @@ use crate::{
             Device, //
         },
         netfilter,
-        notifier::Watch,
+        notifier::{
+            self,
+            Watch, //
+        },
         tcp::Reset, //
     },
     uapi, //
@@ -31,12 +34,34 @@ use core::{
         Cell,
         RefCell, //
     },
-    net::Ipv4Addr, //
+    net::Ipv4Addr,
+    sync::atomic::{
+        AtomicU32,
+        Ordering::Relaxed, //
+    }, //
 };
 use kernel::prelude::*;
 
 /// How often those that end are gone through, for the sake of those that came meanwhile.
 const MAX_ROUNDS: u32 = 4;
+
+/// How many devices and addresses that go are seen to while RTNL is held, which nobody else gets before that. A
+/// thousand of them can go at once.
+const MAX_AT_ONCE: u32 = 16;
+
+/// How many have gone since somebody had RTNL in between.
+pub(crate) struct Haste(AtomicU32);
+
+impl Haste {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// One more goes: whether there is time for it.
+    fn has_time(&self) -> bool {
+        self.0.fetch_add(1, Relaxed) < MAX_AT_ONCE
+    }
+}
 
 /// What becomes of a connection.
 enum Fate {
@@ -236,6 +261,27 @@ impl Path {
         });
     }
 
+    /// Sees to what was left undone in haste, once RTNL is free. What is masqueraded has had an address of the router's,
+    /// and waits for nothing when nobody has that any more. May sleep.
+    pub(crate) fn catch_up(&self) {
+        if self.haste.0.load(Relaxed) == 0 {
+            return;
+        }
+        notifier::synchronize();
+        if self.haste.0.swap(0, Relaxed) <= MAX_AT_ONCE {
+            return;
+        }
+        self.decide(|ct| {
+            let flow = ct.flow();
+            let is_ours = self.marks.id(ct.mark()) != 0 && ct.masqueraded_on().is_some();
+            if is_ours && is_translated(&flow) && self.owner(flow.answered).is_none() {
+                Fate::Ends
+            } else {
+                Fate::Stays
+            }
+        });
+    }
+
     /// The connections of a WAN that no longer exists go on by the main table, and are nobody's when its
     /// id is given to another. One whose first packet waits in a queue of userspace's is missed.
     pub(crate) fn forget(&self, id: u8) {
@@ -257,6 +303,10 @@ impl Watch for Path {
         };
         // A pass that is under way may open it again, but nothing is placed on a device that is not running.
         self.wans.close(id);
+        // The pass that follows sees to it.
+        if !self.haste.has_time() {
+            return;
+        }
         let is_held = self.config().on_down == uapi::ON_DOWN_HOLD;
         self.leave(&Ids::one(id), |ct| {
             is_held && ct.masqueraded_on() != Some(dev.ifindex())
@@ -272,6 +322,9 @@ impl Watch for Path {
         };
         if !dev.has_ipv4_address() {
             self.wans.close(id);
+        }
+        if !self.haste.has_time() {
+            return;
         }
         self.decide(|ct| {
             let flow = ct.flow();

@@ -259,7 +259,6 @@ impl Instance {
     /// `tell` with a sentence, when somebody else uses a number that is to be ours.
     pub(crate) fn add(&self, new: Setting, tell: impl FnOnce(&CStr)) -> Result {
         let mut guard = self.router.lock();
-        self.outdate_stage();
         let config = self.config();
         if let Some(name) = Name::new(&new.name) {
             if self.with_policies(|p| p.group(&name).is_some()) {
@@ -267,12 +266,14 @@ impl Instance {
             }
         }
         if let Some(router) = &*guard {
-            return router.add(&self.net, new, &config);
+            router.add(&self.net, new, &config)?;
+        } else {
+            self.check_numbers(&config, tell)?;
+            let router = Router::start(self.net, &self.config, &self.policies, &self.stats)?;
+            router.add(&self.net, new, &config)?;
+            *guard = Some(router);
         }
-        self.check_numbers(&config, tell)?;
-        let router = Router::start(self.net, &self.config, &self.policies, &self.stats)?;
-        router.add(&self.net, new, &config)?;
-        *guard = Some(router);
+        self.outdate_stage();
         Ok(())
     }
 
@@ -292,7 +293,6 @@ impl Instance {
     /// while a policy leads to it.
     pub(crate) fn remove(&self, name: &CStr) -> Result {
         let mut guard = self.router.lock();
-        self.outdate_stage();
         let router = (*guard).as_ref().ok_or(ENOENT)?;
         let id = router.id_of(name).ok_or(ENOENT)?;
         let groups = self.with_policies(|policies| {
@@ -310,6 +310,7 @@ impl Instance {
         if router.remove(&self.net, name)? {
             *guard = None;
         }
+        self.outdate_stage();
         Ok(())
     }
 

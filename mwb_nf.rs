@@ -18,6 +18,7 @@ use crate::{
         Marks, //
     },
     mwb_entry::Entries,
+    mwb_handover::Haste,
     mwb_pair,
     mwb_policy::New,
     mwb_shortcut::Shortcut,
@@ -34,7 +35,10 @@ use crate::{
             Found,
             Key, //
         },
-        netdev,
+        netdev::{
+            self,
+            Probe, //
+        },
         netfilter::{
             LocalOut,
             Prerouting,
@@ -84,6 +88,7 @@ pub(crate) struct Path {
     pub(crate) shortcut: Shortcut,
     pub(crate) chooser: Chooser,
     pub(crate) stats: Arc<Stats>,
+    pub(crate) haste: Haste,
 }
 
 impl Prerouting for Path {
@@ -162,7 +167,7 @@ impl LocalOut for Path {
             }
             return match self.wans.by_ifindex(oif) {
                 Some(at) => self.first_outgoing(net, packet, ct, at),
-                None => Verdict::Accept,
+                None => self.first_elsewhere(net, packet, ct),
             };
         }
         let given = packet.mark();
@@ -221,6 +226,8 @@ enum First {
     Outbound(u8),
     /// It comes in through this WAN, to the router or to a host behind it: so must its replies leave.
     Inbound(u8),
+    /// It leaves as a last resort: no WAN can be used, and main has a default route of somebody else's.
+    Spare,
     /// It is none of ours.
     Other,
 }
@@ -286,7 +293,7 @@ impl Path {
             plain = Some(genid);
             First::Outbound(at)
         } else {
-            let first = self.classify(net, packet)?;
+            let first = self.classify(net, packet, ct)?;
             // The stack repeats a lookup that failed, and knows what to say of it.
             packet.drop_dst();
             first
@@ -295,6 +302,10 @@ impl Path {
             First::Outbound(_) if by_user != 0 => Choice::Wan(by_user),
             First::Outbound(_) => self.choose(net, packet, ct, Some(packet.iif()), false),
             First::Inbound(id) => Choice::Wan(self.marks.of(id)),
+            First::Spare => match self.choose(net, packet, ct, Some(packet.iif()), false) {
+                Choice::Nowhere => Choice::Nowhere,
+                _ => Choice::Main,
+            },
             First::Other => Choice::Main,
         };
         let mark = match (choice, first) {
@@ -380,16 +391,7 @@ impl Path {
                 self.stats.count::<ALONE>();
                 return Verdict::Accept;
             }
-            Choice::Nowhere => {
-                self.refuse(packet);
-                return packet.reroute(net).map_or_else(
-                    |why| {
-                        packet.send_unreachable();
-                        Verdict::Drop(why)
-                    },
-                    |_| Verdict::Accept,
-                );
-            }
+            Choice::Nowhere => return self.refuse_outgoing(net, packet),
         };
         self.assign(packet, ct, mark);
         let id = self.marks.id(mark);
@@ -415,6 +417,20 @@ impl Path {
         };
         self.placed(mark);
         Verdict::Accept
+    }
+
+    /// The same, if its route leads through no WAN.
+    #[cold]
+    fn first_elsewhere(&self, net: &Net, packet: &mut Outgoing<'_>, ct: &Conn) -> Verdict {
+        const LOOPBACK: u32 = 1;
+        let is_bound = matches!(packet.bound(), Bound::Device);
+        if is_bound || !self.is_by_last_resort(net, packet, ct, LOOPBACK) {
+            return Verdict::Accept;
+        }
+        match self.choose(net, packet, ct, None, packet.is_of_kernel()) {
+            Choice::Nowhere => self.refuse_outgoing(net, packet),
+            _ => Verdict::Accept,
+        }
     }
 
     /// A packet of the router's own that conntrack takes for invalid: the end of a connection that was flushed, an
@@ -471,7 +487,7 @@ impl Path {
     }
 
     /// Where a connection goes without us.
-    fn classify(&self, net: &Net, packet: &mut Incoming<'_>) -> Result<First> {
+    fn classify(&self, net: &Net, packet: &mut Incoming<'_>, ct: &Conn) -> Result<First> {
         let iif = packet.iif();
         // Also if it has no routes: better no answer than one by another line, with the address of this one.
         let from = || self.wans.by_ifindex(iif.ifindex());
@@ -496,7 +512,30 @@ impl Path {
         if !dst.is_unicast() && !dst.is_local() {
             return Ok(First::Other);
         }
-        Ok(from().map_or(First::Other, First::Inbound))
+        if let Some(id) = from() {
+            return Ok(First::Inbound(id));
+        }
+        let is_spare = dst.is_unicast()
+            && !packet.is_to_be_wrapped(net)
+            && self.is_by_last_resort(net, packet, ct, packet.iif().ifindex());
+        Ok(if is_spare { First::Spare } else { First::Other })
+    }
+
+    /// Whether a connection that goes by no WAN would, if one could be used. What is more specific than a default
+    /// route, or in another table than main, has nothing to do with that, nor has a default route without a metric,
+    /// which comes before those of all WANs.
+    fn is_by_last_resort(&self, net: &Net, packet: &Skb<'_>, ct: &Conn, iif: u32) -> bool {
+        let flow = ct.flow();
+        let probe = Probe {
+            saddr: flow.saddr,
+            daddr: flow.daddr,
+            iif,
+            mark: packet.mark(),
+            protocol: flow.protocol,
+            dport: flow.dport,
+            dscp: packet.dscp() >> 2,
+        };
+        !self.wans.is_any_usable(net) && probe.is_by_spare_default(net)
     }
 
     fn choose(
@@ -522,6 +561,18 @@ impl Path {
         packet.set_mark(mark & !self.marks.mask() | self.marks.nowhere());
         self.stats.count::<UNREACHABLE>();
         self.stats.count::<ALONE>();
+    }
+
+    /// The same for one of the router's own, which has a route already.
+    fn refuse_outgoing(&self, net: &Net, packet: &mut Outgoing<'_>) -> Verdict {
+        self.refuse(packet);
+        packet.reroute(net).map_or_else(
+            |why| {
+                packet.send_unreachable();
+                Verdict::Drop(why)
+            },
+            |_| Verdict::Accept,
+        )
     }
 
     /// Gives a new connection a mark.

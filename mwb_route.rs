@@ -213,15 +213,13 @@ pub(crate) fn desired<E>(
             want(Object::Route(Route { table, ..*route }))?;
         }
     }
-    let is_last_resort = inputs.uplinks.is_empty() && config.is_unreachable_without_wan();
-    if !inputs.uplinks.is_empty() || is_last_resort {
-        want(Object::Rule(Rule::front(config)))?;
-    }
+    // Also without uplinks: connections that stay inside may have the mark of a WAN.
+    want(Object::Rule(Rule::front(config)))?;
     for uplink in inputs.uplinks {
         want(Object::Rule(Rule::of(config, uplink.id)))?;
     }
     want(Object::Rule(Rule::nowhere(config)))?;
-    if is_last_resort {
+    if inputs.uplinks.is_empty() && config.is_unreachable_without_wan() {
         want(Object::Rule(Rule {
             action: FR_ACT_UNREACHABLE,
             ..Rule::new(config.preference_last_resort())

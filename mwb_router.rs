@@ -10,6 +10,7 @@ use crate::{
     mwb_config::Config,
     mwb_entry::Entries,
     mwb_event,
+    mwb_handover::Haste,
     mwb_nf::{
         Path,
         Stats, //
@@ -82,6 +83,7 @@ impl Router {
                 shortcut: Shortcut::new(config.with(|config| *config))?,
                 chooser: Chooser::new(config.clone(), policies.clone())?,
                 stats: stats.clone(),
+                haste: Haste::new(),
             },
             GFP_KERNEL,
         )?;

@@ -48,8 +48,9 @@ impl Stamp {
         1 << 32 | u64::from(genid as u32)
     }
 
+    /// Who has taken longer than another one with a later genid has nothing to say.
     fn set(&self, genid: i32) {
-        self.0.store(Self::value(genid), Release);
+        self.0.fetch_max(Self::value(genid), Release);
     }
 
     fn is(&self, genid: i32) -> bool {

@@ -358,6 +358,7 @@ impl Sync {
         if outcome.is_err() {
             self.is_stale.store(true, Relaxed);
         }
+        self.path.catch_up();
         let now_ns = time::monotonic_ns();
         let took_ns = now_ns.saturating_sub(start_ns);
         self.ended_ns.store(now_ns, Relaxed);

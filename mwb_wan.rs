@@ -573,6 +573,11 @@ impl Wans {
         })
     }
 
+    /// Whether a connection may be given to any.
+    pub(crate) fn is_any_usable(&self, net: &Net) -> bool {
+        self.in_use().any(|(id, _)| self.is_usable(net, id))
+    }
+
     /// The tier of a WAN, 0 if there is none.
     pub(crate) fn tier(&self, id: u8) -> u32 {
         self.wan(id).map_or(0, |w| w.tier.load(Relaxed))

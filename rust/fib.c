@@ -6,6 +6,7 @@
 #include <linux/inetdevice.h>
 #include <linux/ip.h>
 #include <net/fib_rules.h>
+#include <net/inet_dscp.h>
 #include <net/ip.h>
 #include <net/ip_fib.h>
 #include <net/nexthop.h>
@@ -15,7 +16,9 @@
 
 bool mwb_helper_for_each_rule(struct net *net, bool (*f)(const struct mwb_rule *rule, void *data), void *data)
 {
-	const struct fib_rule *rule;
+	/* fib4_rule_default() asks for no protocol, and for no DSCP and no mark that is 0; this packet has none of them. */
+	struct flowi4 fl4 = { .flowi4_dscp = inet_dsfield_to_dscp(INET_DSCP_MASK) };
+	struct fib_rule *rule;
 	bool all = true;
 
 	rcu_read_lock();
@@ -29,7 +32,8 @@ bool mwb_helper_for_each_rule(struct net *net, bool (*f)(const struct mwb_rule *
 			.protocol = rule->proto,
 			.action = rule->action,
 			.is_inverted = rule->flags & FIB_RULE_INVERT,
-			.is_default = fib4_rule_default(rule),
+			.is_default = fib4_rule_default(rule) && !rule->mark_mask &&
+				      net->ipv4.rules_ops->match(rule, flowi4_to_flowi(&fl4), 0),
 		};
 
 		all = f(&seen, data);

@@ -428,14 +428,18 @@ void mwb_helper_probe(struct net *net, struct mwb_probe *probe)
 		.flowi4_mark = probe->mark,
 		.flowi4_dscp = inet_dsfield_to_dscp(probe->dscp << 2),
 		.flowi4_scope = RT_SCOPE_UNIVERSE,
+		.flowi4_proto = probe->protocol,
+		.fl4_dport = probe->dport,
 	};
 	struct fib_result res = {};
 
 	probe->type = RTN_UNREACHABLE;
 	probe->oif = 0;
+	probe->spare = false;
 	rcu_read_lock();
 	if (!fib_lookup(net, &fl4, &res, 0)) {
 		probe->type = res.type;
+		probe->spare = !res.prefixlen && res.table->tb_id == RT_TABLE_MAIN && res.fi->fib_priority;
 		if (res.type == RTN_UNICAST && FIB_RES_DEV(res))
 			probe->oif = FIB_RES_DEV(res)->ifindex;
 	}

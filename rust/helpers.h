@@ -99,8 +99,11 @@ struct mwb_probe {
 	__be32 daddr;
 	u32 mark;
 	int iif;
+	__be16 dport;	/* 0 for none */
+	u8 protocol;
 	u8 dscp;
 	u8 type;	/* found: RTN_* */
+	bool spare;	/* found: a default route of main that has a metric */
 	int oif;	/* found, or 0 */
 };
 void mwb_helper_probe(struct net *net, struct mwb_probe *probe);

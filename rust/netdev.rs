@@ -220,6 +220,8 @@ pub(crate) struct Probe {
     /// Index of the device that it comes in through.
     pub(crate) iif: u32,
     pub(crate) mark: u32,
+    pub(crate) protocol: u8,
+    pub(crate) dport: Option<u16>,
     /// In the lower six bits.
     pub(crate) dscp: u8,
 }
@@ -235,19 +237,32 @@ pub(crate) enum Led {
 }
 
 impl Probe {
-    /// Where rules and tables lead it.
-    pub(crate) fn led(&self, net: &Net) -> Led {
+    fn answer(&self, net: &Net) -> bindings::mwb_probe {
         let mut raw = bindings::mwb_probe {
             saddr: u32::from(self.saddr).to_be(),
             daddr: u32::from(self.daddr).to_be(),
             mark: self.mark,
             iif: self.iif as c_int,
+            dport: self.dport.unwrap_or(0).to_be(),
+            protocol: self.protocol,
             dscp: self.dscp,
             type_: 0,
+            spare: false,
             oif: 0,
         };
         // SAFETY: Both are valid.
         unsafe { bindings::mwb_helper_probe(net.as_ptr(), &mut raw) };
+        raw
+    }
+
+    /// Whether only a default route of main leads it anywhere, and one with a metric: others may come before.
+    pub(crate) fn is_by_spare_default(&self, net: &Net) -> bool {
+        self.answer(net).spare
+    }
+
+    /// Where rules and tables lead it.
+    pub(crate) fn led(&self, net: &Net) -> Led {
+        let raw = self.answer(net);
         match u32::from(raw.type_) {
             bindings::RTN_LOCAL => Led::Local,
             _ if raw.oif != 0 => Led::Out(raw.oif as u32),

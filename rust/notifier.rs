@@ -23,6 +23,15 @@ use kernel::{
     types::Opaque, //
 };
 
+/// Waits until whoever is told now has let RTNL go.
+pub(crate) fn synchronize() {
+    // SAFETY: May be called where one may sleep.
+    unsafe {
+        bindings::rtnl_lock();
+        bindings::rtnl_unlock();
+    }
+}
+
 /// Who is told, with RTNL held: locks under which somebody may wait for that are not to be taken. May sleep.
 pub(crate) trait Watch: Send + Sync + 'static {
     /// A device is about to be set down, or to go.

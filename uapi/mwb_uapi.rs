@@ -295,8 +295,8 @@ pub const WHY_NAMES: [&str; 10] = [
 pub const WHY_DOCS: [&str; 10] = ["Its route.", "A policy alone.", "An earlier connection from the same source to the same destination is on this WAN.", "No other WAN of this tier can take it.", "No WAN can take it.", "The WAN has the least download use, this connection included.", "The WAN has the least upload use, this connection included; the upload of one is above the threshold.", "None carries anything worth mentioning; a random one, the faster ones more often.", "The WAN is the better of two random ones.", "It is the turn of the WAN."];
 
 pub const A_WAN_PAD: u16 = 1;
-/// Name of the WAN; unique, one to fifteen bytes, none of them white space, a control character or
-/// a slash.
+/// Name of the WAN; unique, one to fifteen bytes, none of them white space, a control character, a
+/// slash or a comma; not main.
 pub const A_WAN_NAME: u16 = 2;
 /// Number of the WAN, from 1; the lowest free one if none is given.
 pub const A_WAN_ID: u16 = 3;
@@ -313,7 +313,8 @@ pub const A_WAN_GATEWAY4: u16 = 6;
 pub const A_WAN_UP_CAPACITY_BPS: u16 = 7;
 /// Download capacity, in bits per second; 0 or absent as with up-capacity-bps.
 pub const A_WAN_DOWN_CAPACITY_BPS: u16 = 8;
-/// A capacity of this WAN was not given; it is the highest rate seen so far.
+/// A capacity of this WAN was not given; it is the highest rate that was kept up for seconds, and
+/// fades within days.
 pub const A_WAN_CAPACITY_LEARNED: u16 = 9;
 /// Whether the WAN takes connections.
 pub const A_WAN_STATE: u16 = 10;
@@ -353,7 +354,8 @@ pub const A_WAN_UP_CREDIT_BPS: u16 = 25;
 /// Download, as up-credit-bps.
 pub const A_WAN_DOWN_CREDIT_BPS: u16 = 26;
 /// Upload capacity that the choice reckons with, in bits per second: the given one or, if that is
-/// more, the best rate seen; when none is given, twice that rate, and 50 Mbit/s at least.
+/// more, the best rate seen, up to twice the given one; when none is given, twice that rate, and 50
+/// Mbit/s at least.
 pub const A_WAN_UP_RECKONED_BPS: u16 = 27;
 /// Download, as up-reckoned-bps.
 pub const A_WAN_DOWN_RECKONED_BPS: u16 = 28;
@@ -603,7 +605,8 @@ pub const A_STATS_INBOUND: u16 = 7;
 pub const A_STATS_NOT_BALANCED: u16 = 8;
 /// Those of connections that a policy has placed.
 pub const A_STATS_BY_POLICY: u16 = 9;
-/// New connections that were refused, because a strict policy or the last resort wants that.
+/// New connections that were refused, because a strict policy or the last resort wants that; while
+/// no WAN has routes, what is refused as a last resort finds none, and counts as not balanced.
 pub const A_STATS_UNREACHABLE: u16 = 10;
 /// Pairs that are kept at the moment, the outdated ones among them.
 pub const A_STATS_PAIRS: u16 = 11;
@@ -771,8 +774,8 @@ pub const CMD_POLICY_REPLACE: u8 = 11;
 pub const CMD_CONFIG_SET: u8 = 12;
 /// Reads the configuration.
 pub const CMD_CONFIG_GET: u8 = 13;
-/// Reads the counters of the instance; those of routes since it has WANs, the others since it
-/// exists.
+/// Reads the counters of the instance; those of routes since it has WANs, those of pairs since it
+/// keeps them, the others since it exists.
 pub const CMD_STATS_GET: u8 = 14;
 /// A WAN was added.
 pub const CMD_WAN_ADD_NTF: u8 = 15;
