@@ -258,8 +258,7 @@ impl Path {
             // What comes in through a WAN is answered through it.
             (None, Some(id), _) => return Verdict::by_route(id),
             // Somebody else's default route, while no WAN can be used.
-            (None, None, Led::Out(_))
-                if !self.wans.is_any_usable(net) && case.probe(0).is_by_spare_default(net) => {}
+            (None, None, Led::Out(oif)) if self.is_by_last_resort(net, &case.probe(0), oif) => {}
             (None, None, _) => return Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
         }
         let iif = case

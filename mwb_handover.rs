@@ -267,13 +267,12 @@ impl Path {
         if self.haste.0.load(Relaxed) == 0 {
             return;
         }
-        notifier::synchronize();
-        if self.haste.0.swap(0, Relaxed) <= MAX_AT_ONCE {
+        if notifier::between(|| self.haste.0.swap(0, Relaxed)) <= MAX_AT_ONCE {
             return;
         }
         self.decide(|ct| {
             let flow = ct.flow();
-            let is_ours = self.marks.id(ct.mark()) != 0 && ct.masqueraded_on().is_some();
+            let is_ours = ct.masqueraded_on().is_some() && self.wan_of(ct, &flow) != 0;
             if is_ours && is_translated(&flow) && self.owner(flow.answered).is_none() {
                 Fate::Ends
             } else {

@@ -37,6 +37,7 @@ use crate::{
         },
         netdev::{
             self,
+            Led,
             Probe, //
         },
         netfilter::{
@@ -167,7 +168,7 @@ impl LocalOut for Path {
             }
             return match self.wans.by_ifindex(oif) {
                 Some(at) => self.first_outgoing(net, packet, ct, at),
-                None => self.first_elsewhere(net, packet, ct),
+                None => self.first_elsewhere(net, packet, ct, oif),
             };
         }
         let given = packet.mark();
@@ -216,6 +217,20 @@ fn key_of(packet: &Incoming<'_>) -> Key {
         iif: packet.iif().ifindex(),
         mark: packet.mark(),
         dscp: packet.dscp(),
+    }
+}
+
+/// What decides where the first packet of a connection goes.
+fn probe_of(packet: &Skb<'_>, ct: &Conn, iif: u32) -> Probe {
+    let flow = ct.flow();
+    Probe {
+        saddr: flow.saddr,
+        daddr: flow.daddr,
+        iif,
+        mark: packet.mark(),
+        protocol: flow.protocol,
+        dport: flow.dport,
+        dscp: packet.dscp() >> 2,
     }
 }
 
@@ -419,12 +434,18 @@ impl Path {
         Verdict::Accept
     }
 
-    /// The same, if its route leads through no WAN.
+    /// The same, if its route leads through a device that is no WAN's.
     #[cold]
-    fn first_elsewhere(&self, net: &Net, packet: &mut Outgoing<'_>, ct: &Conn) -> Verdict {
+    fn first_elsewhere(
+        &self,
+        net: &Net,
+        packet: &mut Outgoing<'_>,
+        ct: &Conn,
+        oif: u32,
+    ) -> Verdict {
         const LOOPBACK: u32 = 1;
         let is_bound = matches!(packet.bound(), Bound::Device);
-        if is_bound || !self.is_by_last_resort(net, packet, ct, LOOPBACK) {
+        if is_bound || !self.is_by_last_resort(net, &probe_of(packet, ct, LOOPBACK), oif) {
             return Verdict::Accept;
         }
         match self.choose(net, packet, ct, None, packet.is_of_kernel()) {
@@ -517,25 +538,21 @@ impl Path {
         }
         let is_spare = dst.is_unicast()
             && !packet.is_to_be_wrapped(net)
-            && self.is_by_last_resort(net, packet, ct, packet.iif().ifindex());
+            && self.is_by_last_resort(net, &probe_of(packet, ct, iif.ifindex()), dst.oif());
         Ok(if is_spare { First::Spare } else { First::Other })
     }
 
-    /// Whether a connection that goes by no WAN would, if one could be used. What is more specific than a default
-    /// route, or in another table than main, has nothing to do with that, nor has a default route without a metric,
-    /// which comes before those of all WANs.
-    fn is_by_last_resort(&self, net: &Net, packet: &Skb<'_>, ct: &Conn, iif: u32) -> bool {
-        let flow = ct.flow();
-        let probe = Probe {
-            saddr: flow.saddr,
-            daddr: flow.daddr,
-            iif,
-            mark: packet.mark(),
-            protocol: flow.protocol,
-            dport: flow.dport,
-            dscp: packet.dscp() >> 2,
+    /// Whether a connection that leaves through this device, which is no WAN's, does so because no WAN can be used: by a
+    /// default route of main that comes after theirs. What is more specific, or in another table, has nothing to do
+    /// with that; nor has what a rule before ours leads there, whatever its mark.
+    pub(crate) fn is_by_last_resort(&self, net: &Net, probe: &Probe, oif: u32) -> bool {
+        let nowhere = Probe {
+            mark: probe.mark & !self.marks.mask() | self.marks.nowhere(),
+            ..*probe
         };
-        !self.wans.is_any_usable(net) && probe.is_by_spare_default(net)
+        !self.wans.is_any_usable(net)
+            && self.wans.come_before(probe.default_metric(net, oif))
+            && nowhere.led(net) == Led::Nowhere
     }
 
     fn choose(

@@ -160,12 +160,17 @@ pub(crate) struct Uplink {
     pub(crate) gateway: Option<IpAddr>,
 }
 
+/// The metric that the default route of a WAN has in main while it is up.
+pub(crate) fn metric(tier: u32, id: u8) -> u32 {
+    let tier = tier.saturating_sub(1).saturating_mul(TIER_METRIC);
+    tier.saturating_add(id.into())
+}
+
 impl Uplink {
     /// Of its default route in main.
     pub(crate) fn metric(&self) -> u32 {
-        let tier = self.tier.saturating_sub(1).saturating_mul(TIER_METRIC);
         let spare = if self.is_spare { SPARE_METRIC } else { 0 };
-        tier.saturating_add(spare).saturating_add(self.id.into())
+        metric(self.tier, self.id).saturating_add(spare)
     }
 
     fn default_route(&self, table: u32, metric: u32) -> Route {

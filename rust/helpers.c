@@ -432,14 +432,17 @@ void mwb_helper_probe(struct net *net, struct mwb_probe *probe)
 		.fl4_dport = probe->dport,
 	};
 	struct fib_result res = {};
+	struct net_device *via;
 
 	probe->type = RTN_UNREACHABLE;
 	probe->oif = 0;
-	probe->spare = false;
+	probe->metric = 0;
 	rcu_read_lock();
 	if (!fib_lookup(net, &fl4, &res, 0)) {
 		probe->type = res.type;
-		probe->spare = !res.prefixlen && res.table->tb_id == RT_TABLE_MAIN && res.fi->fib_priority;
+		via = dev_get_by_index_rcu(net, probe->via);
+		if (!res.prefixlen && res.table->tb_id == RT_TABLE_MAIN && via && fib_info_nh_uses_dev(res.fi, via))
+			probe->metric = res.fi->fib_priority;
 		if (res.type == RTN_UNICAST && FIB_RES_DEV(res))
 			probe->oif = FIB_RES_DEV(res)->ifindex;
 	}

@@ -103,8 +103,9 @@ struct mwb_probe {
 	u8 protocol;
 	u8 dscp;
 	u8 type;	/* found: RTN_* */
-	bool spare;	/* found: a default route of main that has a metric */
 	int oif;	/* found, or 0 */
+	int via;	/* the device of which it is asked whether it is sent there by */
+	u32 metric;	/* found: that of the default route of main that does; 0 for none */
 };
 void mwb_helper_probe(struct net *net, struct mwb_probe *probe);
 

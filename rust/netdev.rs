@@ -237,7 +237,7 @@ pub(crate) enum Led {
 }
 
 impl Probe {
-    fn answer(&self, net: &Net) -> bindings::mwb_probe {
+    fn answer(&self, net: &Net, via: u32) -> bindings::mwb_probe {
         let mut raw = bindings::mwb_probe {
             saddr: u32::from(self.saddr).to_be(),
             daddr: u32::from(self.daddr).to_be(),
@@ -247,22 +247,23 @@ impl Probe {
             protocol: self.protocol,
             dscp: self.dscp,
             type_: 0,
-            spare: false,
             oif: 0,
+            via: via as c_int,
+            metric: 0,
         };
         // SAFETY: Both are valid.
         unsafe { bindings::mwb_helper_probe(net.as_ptr(), &mut raw) };
         raw
     }
 
-    /// Whether only a default route of main leads it anywhere, and one with a metric: others may come before.
-    pub(crate) fn is_by_spare_default(&self, net: &Net) -> bool {
-        self.answer(net).spare
+    /// The metric of the default route of main that leads it through the device with this index; 0 if none does.
+    pub(crate) fn default_metric(&self, net: &Net, via: u32) -> u32 {
+        self.answer(net, via).metric
     }
 
     /// Where rules and tables lead it.
     pub(crate) fn led(&self, net: &Net) -> Led {
-        let raw = self.answer(net);
+        let raw = self.answer(net, 0);
         match u32::from(raw.type_) {
             bindings::RTN_LOCAL => Led::Local,
             _ if raw.oif != 0 => Led::Out(raw.oif as u32),

@@ -23,13 +23,14 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Waits until whoever is told now has let RTNL go.
-pub(crate) fn synchronize() {
+/// Calls `f` while nobody is told, for it has RTNL.
+pub(crate) fn between<T>(f: impl FnOnce() -> T) -> T {
     // SAFETY: May be called where one may sleep.
-    unsafe {
-        bindings::rtnl_lock();
-        bindings::rtnl_unlock();
-    }
+    unsafe { bindings::rtnl_lock() };
+    let outcome = f();
+    // SAFETY: It was taken above.
+    unsafe { bindings::rtnl_unlock() };
+    outcome
 }
 
 /// Who is told, with RTNL held: locks under which somebody may wait for that are not to be taken. May sleep.

@@ -606,7 +606,8 @@ pub const A_STATS_NOT_BALANCED: u16 = 8;
 /// Those of connections that a policy has placed.
 pub const A_STATS_BY_POLICY: u16 = 9;
 /// New connections that were refused, because a strict policy or the last resort wants that; while
-/// no WAN has routes, what is refused as a last resort finds none, and counts as not balanced.
+/// no WAN has routes, the last resort leaves none, and what it keeps from being forwarded counts as
+/// not balanced.
 pub const A_STATS_UNREACHABLE: u16 = 10;
 /// Pairs that are kept at the moment, the outdated ones among them.
 pub const A_STATS_PAIRS: u16 = 11;
