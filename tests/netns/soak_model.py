@@ -124,8 +124,7 @@ class Model:
             return states, rules, routes
         base, table = self.config["rule_pref"], self.config["table_base"]
         is_nothing = not uplinks and self.config["last_resort"] == number["MWB_LAST_RESORT_UNREACHABLE"]
-        if uplinks or is_nothing:
-            rules.add((base, 0, 0, 0, 1, MAIN, 0))
+        rules.add((base, 0, 0, 0, 1, MAIN, 0))
         rules.add((base + 127, 0, MASK, 2, 7, 0, None))
         if is_nothing:
             rules.add((base + 128, 0, 0, 0, 7, 0, None))
