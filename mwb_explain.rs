@@ -257,7 +257,7 @@ impl Path {
             (None, Some(_), Led::Nowhere) => return Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
             // What comes in through a WAN is answered through it.
             (None, Some(id), _) => return Verdict::by_route(id),
-            // Somebody else's default route, while no WAN can be used.
+            // Somebody else's default route, for want of a WAN.
             (None, None, Led::Out(oif)) if self.is_by_last_resort(net, &case.probe(0), oif) => {}
             (None, None, _) => return Verdict::new(OUTCOME_OTHER, WHY_ROUTE),
         }

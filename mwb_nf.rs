@@ -21,6 +21,7 @@ use crate::{
     mwb_handover::Haste,
     mwb_pair,
     mwb_policy::New,
+    mwb_route::metric,
     mwb_shortcut::Shortcut,
     mwb_wan::Wans,
     rust::{
@@ -241,7 +242,8 @@ enum First {
     Outbound(u8),
     /// It comes in through this WAN, to the router or to a host behind it: so must its replies leave.
     Inbound(u8),
-    /// It leaves as a last resort: no WAN can be used, and main has a default route of somebody else's.
+    /// It leaves as a last resort: by a default route of somebody else's, which main has after that of a WAN that is
+    /// not up.
     Spare,
     /// It is none of ours.
     Other,
@@ -542,16 +544,17 @@ impl Path {
         Ok(if is_spare { First::Spare } else { First::Other })
     }
 
-    /// Whether a connection that leaves through this device, which is no WAN's, does so because no WAN can be used: by a
-    /// default route of main that comes after theirs. What is more specific, or in another table, has nothing to do
-    /// with that; nor has what a rule before ours leads there, whatever its mark.
+    /// Whether a connection that leaves through this device, which is no WAN's, does so for want of a WAN: by a default
+    /// route of main that would come after that of the first one. What is more specific, or in another table, has
+    /// nothing to do with that; nor has what a rule before ours leads there, whatever its mark.
     pub(crate) fn is_by_last_resort(&self, net: &Net, probe: &Probe, oif: u32) -> bool {
+        let first = self.wans.first();
         let nowhere = Probe {
             mark: probe.mark & !self.marks.mask() | self.marks.nowhere(),
             ..*probe
         };
-        !self.wans.is_any_usable(net)
-            && self.wans.come_before(probe.default_metric(net, oif))
+        !self.wans.is_usable(net, first)
+            && probe.default_metric(net, oif) > metric(self.wans.tier(first), first)
             && nowhere.led(net) == Led::Nowhere
     }
 

@@ -3,8 +3,8 @@
 //! The reconciler: brings rules and routes to what [`crate::mwb_route`] wants, and the WANs to the state
 //! that follows. The only code that writes routes.
 //!
-//! Lock order: `Sync::desk`, then RTNL (by requests, or for a moment), then the settings of the WANs. With RTNL held, only the
-//! last of these may be taken.
+//! Lock order: `Sync::desk`, then RTNL (by requests, or for a moment), then the settings of the WANs. With RTNL
+//! held, only the last of these may be taken.
 
 #![forbid(unsafe_code)]
 

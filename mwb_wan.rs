@@ -32,7 +32,6 @@ use crate::{
         Sample, //
         Stack,
     },
-    mwb_route,
     rust::{
         netdev::{
             self,
@@ -461,8 +460,8 @@ pub(crate) struct Wans {
     ranking: Ranking,
     /// Number of WANs that the packet path has to look at: the highest id in use.
     in_use: AtomicU32,
-    /// Of the default routes that they have in main when they are up.
-    least_metric: AtomicU32,
+    /// Id of the WAN whose default route in main comes before all others, when it is up.
+    first: AtomicU32,
     /// As [`Outlook`] has them.
     is_upload: AtomicBool,
     is_idle: AtomicBool,
@@ -506,7 +505,7 @@ impl Wans {
                 wans,
                 ranking,
                 in_use: AtomicU32::new(0),
-                least_metric: AtomicU32::new(u32::MAX),
+                first: AtomicU32::new(0),
                 is_upload: AtomicBool::new(false),
                 is_idle: AtomicBool::new(false),
                 expect_up: Prospect::new(),
@@ -577,14 +576,9 @@ impl Wans {
         })
     }
 
-    /// Whether a connection may be given to any.
-    pub(crate) fn is_any_usable(&self, net: &Net) -> bool {
-        self.in_use().any(|(id, _)| self.is_usable(net, id))
-    }
-
-    /// Whether a default route of main with this metric comes after that of a WAN, when all are up.
-    pub(crate) fn come_before(&self, metric: u32) -> bool {
-        metric > self.least_metric.load(Relaxed)
+    /// The WAN whose default route in main comes before all others when it is up, as mostly it is.
+    pub(crate) fn first(&self) -> u8 {
+        self.first.load(Relaxed) as u8
     }
 
     /// The tier of a WAN, 0 if there is none.
@@ -798,12 +792,8 @@ impl Wans {
     fn publish(&self, settings: &mut Settings) {
         let highest = settings.wans.last().map_or(0, |w| u32::from(w.id));
         self.in_use.store(highest, Relaxed);
-        let metrics = settings
-            .wans
-            .iter()
-            .map(|w| mwb_route::metric(w.tier, w.id));
-        self.least_metric
-            .store(metrics.min().unwrap_or(u32::MAX), Relaxed);
+        let first = settings.wans.iter().min_by_key(|w| (w.tier, w.id));
+        self.first.store(first.map_or(0, |w| w.id.into()), Relaxed);
         settings.generation = settings.generation.wrapping_add(1);
         self.reckon(settings);
     }
