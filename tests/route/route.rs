@@ -511,14 +511,12 @@ fn each_uplink_has_its_rule_its_table_and_its_default_route() {
         if last_resort {
             wanted.insert(Object::Rule(rule(after + 2)));
         }
-        if last_resort || !uplinks.is_empty() {
-            wanted.insert(Object::Rule(Rule {
-                action: FR_ACT_TO_TBL,
-                table: RT_TABLE_MAIN,
-                suppress_prefix_len: Some(0),
-                ..rule(config.rule_pref)
-            }));
-        }
+        wanted.insert(Object::Rule(Rule {
+            action: FR_ACT_TO_TBL,
+            table: RT_TABLE_MAIN,
+            suppress_prefix_len: Some(0),
+            ..rule(config.rule_pref)
+        }));
         let desired = World {
             config: *config,
             uplinks: uplinks.clone(),
