@@ -200,11 +200,13 @@ impl Case {
 
     /// Its first packet, with this mark.
     fn probe(&self, mark: u32) -> Probe {
-        const LOOPBACK: u32 = 1;
         Probe {
             saddr: self.flow.saddr,
             daddr: self.flow.daddr,
-            iif: self.iif.as_ref().map_or(LOOPBACK, |dev| dev.ifindex),
+            iif: self
+                .iif
+                .as_ref()
+                .map_or(netdev::LOOPBACK, |dev| dev.ifindex),
             mark,
             protocol: self.flow.protocol,
             dport: self.flow.dport,

@@ -445,9 +445,8 @@ impl Path {
         ct: &Conn,
         oif: u32,
     ) -> Verdict {
-        const LOOPBACK: u32 = 1;
         let is_bound = matches!(packet.bound(), Bound::Device);
-        if is_bound || !self.is_by_last_resort(net, &probe_of(packet, ct, LOOPBACK), oif) {
+        if is_bound || !self.is_by_last_resort(net, &probe_of(packet, ct, netdev::LOOPBACK), oif) {
             return Verdict::Accept;
         }
         match self.choose(net, packet, ct, None, packet.is_of_kernel()) {

@@ -212,6 +212,9 @@ pub(crate) fn oif(net: &Net, addr: Ipv4Addr, mark: u32) -> Option<u32> {
     (oif != 0).then_some(oif as u32)
 }
 
+/// Index of the loopback device in every namespace. To rules, what the router itself sends comes in through it.
+pub(crate) const LOOPBACK: u32 = 1;
+
 /// A packet that there could be.
 #[derive(Clone, Copy)]
 pub(crate) struct Probe {
